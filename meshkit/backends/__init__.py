@@ -1,0 +1,1 @@
+"""The seam to everything outside the process: protocols in ``base``, one real implementation per module."""

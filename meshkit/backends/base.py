@@ -1,0 +1,215 @@
+"""What meshkit asks of the outside world, as protocols.
+
+Everything that federates, checks or reports is written against these; ``cli.wiring`` alone knows the real
+implementations, and the tests' fakes satisfy the same contract tests. Calls block and are safe to make from several
+threads; each has its own deadline, so that a hanging API server cannot hang meshkit. Failures arrive as
+``meshkit.errors``: NotFoundError, ConflictError, ForbiddenError, UnreachableError, MeshkitError for the rest.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Protocol
+
+Manifest = dict[str, Any]
+"""A Kubernetes object in its JSON form."""
+
+
+@dataclass(frozen=True)
+class Ref:
+    """Which Kubernetes object: kind, name and namespace (empty for cluster-scoped kinds)."""
+
+    kind: str
+    name: str
+    namespace: str = ""
+
+    def __str__(self) -> str:
+        """Kind/name as kubectl writes it; the namespace is in the sentence around it."""
+        return f"{self.kind.lower()}/{self.name}"
+
+
+@dataclass(frozen=True)
+class Permission:
+    """One thing meshkit will do, as SelfSubjectAccessReview asks about it; ``group`` is empty for core kinds."""
+
+    verb: str
+    resource: str
+    group: str = ""
+    namespace: str = ""
+
+
+class Kube(Protocol):
+    """One Kubernetes cluster, seen through one context."""
+
+    @property
+    def context(self) -> str:
+        """The kubeconfig context."""
+        ...
+
+    def version(self) -> str:
+        """The API server's version, such as ``v1.34.4``."""
+        ...
+
+    def clock(self) -> datetime:
+        """The API server's time (UTC, to the second, from the Date header)."""
+        ...
+
+    def can(self, permission: Permission) -> bool:
+        """Whether these credentials may do it."""
+        ...
+
+    def get(self, ref: Ref) -> Manifest | None:
+        """The object, None when it does not exist."""
+        ...
+
+    def list(self, kind: str, namespace: str = "", *, selector: str = "") -> Sequence[Manifest]:
+        """The objects of a kind in a namespace (in all, when empty) that match a label selector."""
+        ...
+
+    def apply(self, manifest: Manifest) -> Manifest:
+        """Server-side apply as field manager ``meshkit``; returns what the server made of it."""
+        ...
+
+    def patch(self, ref: Ref, body: Manifest, *, subresource: str = "") -> Manifest:
+        """Merge patch; NotFoundError when there is no such object."""
+        ...
+
+    def delete(self, ref: Ref) -> bool:
+        """Delete in the background; False when it was gone already."""
+        ...
+
+    def logs(self, pod: str, namespace: str, container: str, *, lines: int = 20) -> str:
+        """A container's last lines; empty when it has not started."""
+        ...
+
+    def pod_get(self, pod: str, namespace: str, port: int, path: str = "/") -> tuple[int, str]:
+        """HTTP GET to a pod through the API server: status and body."""
+        ...
+
+    def forward(self, pod: str, namespace: str, port: int) -> AbstractContextManager[int]:
+        """A local port on 127.0.0.1 whose connections reach the pod's port for as long as the context is open."""
+        ...
+
+
+@dataclass(frozen=True)
+class Release:
+    """A Helm release as it stands: Helm's status word, its revision and the description meshkit wrote."""
+
+    status: str
+    revision: int
+    description: str
+
+
+class Helm(Protocol):
+    """Helm, bound to one cluster."""
+
+    def release(self, name: str, namespace: str) -> Release | None:
+        """The current revision, None when there is none."""
+        ...
+
+    def install(
+        self, name: str, namespace: str, chart: Path | str, values: Mapping[str, Any], description: str
+    ) -> None:
+        """Install or upgrade without waiting for pods; a release that a killed run left pending is repaired first."""
+        ...
+
+    def uninstall(self, name: str, namespace: str) -> None:
+        """Remove the release; nothing happens when there is none."""
+        ...
+
+
+@dataclass(frozen=True)
+class Member:
+    """A Serf member of the WAN pool: ``name`` is ``<node>.<datacenter>``; ``status`` alive, leaving, left or failed."""
+
+    name: str
+    datacenter: str
+    status: str
+
+
+class Consul(Protocol):
+    """The HTTP API of one datacenter's servers, with the management token."""
+
+    def leader(self) -> str:
+        """The Raft leader's address, empty while there is none."""
+        ...
+
+    def wan_members(self) -> Sequence[Member]:
+        """The WAN pool as this datacenter's server sees it."""
+        ...
+
+    def node_checks(self, node: str, datacenter: str) -> Sequence[Manifest]:
+        """Health checks of a node, asked of another datacenter through the WAN."""
+        ...
+
+    def services(self, datacenter: str) -> Mapping[str, Sequence[str]]:
+        """Service names and their tags in a datacenter's catalog."""
+        ...
+
+    def instances(self, service: str, datacenter: str) -> Sequence[Manifest]:
+        """Catalog entries of a service in a datacenter."""
+        ...
+
+    def config_entries(self, kind: str) -> Sequence[Manifest]:
+        """Config entries of a kind, as this datacenter holds them."""
+        ...
+
+    def write_config_entry(self, entry: Manifest) -> None:
+        """Create or replace a config entry (in the primary, wherever asked)."""
+        ...
+
+    def delete_config_entry(self, kind: str, name: str) -> None:
+        """Delete a config entry; nothing happens when it is gone."""
+        ...
+
+    def policies(self) -> Mapping[str, Manifest]:
+        """ACL policies by name, without their rules' ids being of interest."""
+        ...
+
+    def write_policy(self, name: str, rules: str, description: str) -> None:
+        """Create or update an ACL policy."""
+        ...
+
+    def token(self, secret: str) -> Manifest | None:
+        """What a token may do, asked with the token itself; None when this datacenter does not know it."""
+        ...
+
+    def write_token(self, secret: str, accessor: str, body: Manifest) -> None:
+        """Create or update a token with exactly this secret and accessor."""
+        ...
+
+    def acl_replication(self) -> Manifest:
+        """``/v1/acl/replication`` of this datacenter."""
+        ...
+
+    def gateways(self) -> Mapping[str, Sequence[Manifest]]:
+        """Mesh gateways by datacenter, from the federation states."""
+        ...
+
+    def force_leave(self, member: str) -> None:
+        """Remove a failed member from the WAN pool."""
+        ...
+
+    def forget_datacenter(self, datacenter: str) -> None:
+        """Delete the federation state of a datacenter that left."""
+        ...
+
+
+class Clock(Protocol):
+    """Time, so that tests need not wait."""
+
+    def now(self) -> datetime:
+        """The wall clock, UTC."""
+        ...
+
+    def monotonic(self) -> float:
+        """Seconds that only grow."""
+        ...
+
+    def sleep(self, seconds: float) -> None:
+        """Pause; ends at once with an error when the run is cancelled."""
+        ...
