@@ -1,1 +1,1 @@
-"""Local clusters: one real one-node Kubernetes cluster per name, in network namespaces, with an emulated WAN between."""
+"""Local clusters: real one-node Kubernetes clusters in network namespaces, with an emulated WAN between."""

@@ -1,0 +1,211 @@
+"""Container images without a registry: OCI archives made from the built binaries, kept by content.
+
+Each image is one uncompressed layer: a few binaries, the shared libraries they need, and busybox for a shell.
+Consul's image has curl and grep because readiness probes and start scripts of Consul charts call them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import platform
+import re
+import shutil
+import subprocess
+import tarfile
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+
+from meshkit.errors import MeshkitError
+from meshkit.events import Finished, Observer, Started, ignore
+from meshkit.lab import toolchain
+from meshkit.lab.topology import cache_folder
+
+LAYOUT = 1
+"""Counts up when the way images are laid out changes, so that cached ones are made anew."""
+
+PAUSE = "meshkit.local/pause:1"
+COREDNS = "meshkit.local/coredns:1"
+CONSUL = "docker.io/hashicorp/consul:1.22.7"
+ENVOY = "docker.io/envoyproxy/envoy:v1.36.4"
+LIBRARY = re.compile(r"(?:=> )?(/\S+) \(0x")
+ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
+
+
+@dataclass(frozen=True)
+class Image:
+    """One image: path in it to file on this machine, and the user it runs as."""
+
+    name: str
+    files: dict[str, Path]
+    user: str
+    command: tuple[str, ...]
+    shell: bool = True
+    folders: tuple[str, ...] = ()
+    accounts: str = field(default="root:x:0:0::/:/bin/sh\n")
+
+
+def catalogue() -> tuple[Image, ...]:
+    """The images a node holds; the tools must have been built."""
+    tool = toolchain.tool
+    consul = {"/bin/consul": tool("consul"), "/usr/bin/curl": _command("curl")}
+    return (
+        Image(PAUSE, {}, "65535:65535", ("/bin/sleep", "infinity")),
+        Image(COREDNS, {"/coredns": tool("coredns")}, "0", ("/coredns",), shell=False),
+        Image(
+            CONSUL,
+            consul,
+            "100:1000",
+            ("/bin/consul",),
+            folders=("/consul/data", "/consul/config"),
+            accounts="root:x:0:0::/:/bin/sh\nconsul:x:100:1000::/consul:/bin/sh\n",
+        ),
+        Image(ENVOY, {"/usr/local/bin/envoy": toolchain.envoy()}, "101:101", ("/usr/local/bin/envoy",)),
+    )
+
+
+def build_all(observe: Observer = ignore) -> tuple[Path, ...]:
+    """An archive per image, made now or taken from the cache."""
+    return tuple(_build(image, observe) for image in catalogue())
+
+
+def _build(image: Image, observe: Observer) -> Path:
+    path = cache_folder() / "images" / f"{re.sub(r'[^a-z0-9]+', '-', image.name)}-{_digest(image)}.tar"
+    if path.exists():
+        return path
+    with toolchain.lock(f"image-{path.stem}"):
+        if not path.exists():
+            task, begin = f"image {image.name}", time.monotonic()
+            observe(Started(task, "lab", 5))
+            path.parent.mkdir(parents=True, exist_ok=True)
+            partial = path.with_suffix(".partial")
+            _write_archive(image, partial)
+            partial.rename(path)
+            observe(Finished(task, time.monotonic() - begin, "lab"))
+    return path
+
+
+def _digest(image: Image) -> str:
+    """Names what goes in: the recipe, and every file by path, size and time (tools' paths carry their digest)."""
+    text = [repr((LAYOUT, image))]
+    for source in _contents(image).values():
+        stat = source.stat()
+        text.append(f"{source} {stat.st_size} {stat.st_mtime_ns}")
+    return hashlib.sha256("\n".join(text).encode()).hexdigest()[:16]
+
+
+def _contents(image: Image) -> dict[str, Path]:
+    """All files of an image, libraries included."""
+    files = dict(image.files)
+    for source in image.files.values():
+        files |= {str(library): library for library in _libraries(source)}
+    if image.shell:
+        files["/bin/busybox"] = _command("busybox")
+    return files
+
+
+def _libraries(binary: Path) -> Iterator[Path]:
+    """The shared libraries a binary loads, as ldd lists them; none for a static one."""
+    done = subprocess.run(["ldd", str(binary)], capture_output=True, text=True, check=False)
+    for match in LIBRARY.finditer(done.stdout):
+        yield Path(match[1])
+
+
+def _command(name: str) -> Path:
+    found = shutil.which(name)
+    if found is None:
+        package = {"busybox": "busybox-static"}.get(name, name)
+        raise MeshkitError(f"{name} is not installed", hint=f"apt-get install {package}")
+    return Path(found)
+
+
+def _write_archive(image: Image, path: Path) -> None:
+    """An OCI image layout in a tar; https://github.com/opencontainers/image-spec/blob/main/image-layout.md."""
+    layer_file = path.with_suffix(".layer")
+    _write_layer(image, layer_file)
+    with layer_file.open("rb") as layer:
+        digest = hashlib.file_digest(layer, "sha256").hexdigest()
+    size = layer_file.stat().st_size
+    config = _json(_config(image, digest))
+    manifest = _json(
+        {
+            "schemaVersion": 2,
+            "mediaType": "application/vnd.oci.image.manifest.v1+json",
+            "config": _descriptor("application/vnd.oci.image.config.v1+json", config),
+            "layers": [
+                {"mediaType": "application/vnd.oci.image.layer.v1.tar", "digest": f"sha256:{digest}", "size": size}
+            ],
+        }
+    )
+    entry = _descriptor("application/vnd.oci.image.manifest.v1+json", manifest)
+    entry["annotations"] = {"io.containerd.image.name": image.name}
+    index = _json({"schemaVersion": 2, "manifests": [entry]})
+    with tarfile.open(path, "w") as archive:
+        _add(archive, "oci-layout", _json({"imageLayoutVersion": "1.0.0"}))
+        _add(archive, "index.json", index)
+        for blob in (config, manifest):
+            _add(archive, f"blobs/sha256/{hashlib.sha256(blob).hexdigest()}", blob)
+        archive.add(layer_file, f"blobs/sha256/{digest}", filter=_anonymous)
+    layer_file.unlink()
+
+
+def _write_layer(image: Image, path: Path) -> None:
+    with tarfile.open(path, "w") as layer:
+        for folder in ("tmp", *(f.lstrip("/") for f in image.folders)):
+            entry = tarfile.TarInfo(folder)
+            entry.type, entry.mode = tarfile.DIRTYPE, 0o1777
+            layer.addfile(entry)
+        _add(layer, "etc/passwd", image.accounts.encode())
+        for inside, source in sorted(_contents(image).items()):
+            layer.add(source.resolve(), inside.lstrip("/"), filter=_anonymous)
+        for applet in _applets() if image.shell else ():
+            if f"/bin/{applet}" not in image.files and applet != "busybox":
+                entry = tarfile.TarInfo(f"bin/{applet}")
+                entry.type, entry.linkname = tarfile.SYMTYPE, "busybox"
+                layer.addfile(entry)
+
+
+@cache
+def _applets() -> tuple[str, ...]:
+    done = subprocess.run([str(_command("busybox")), "--list"], capture_output=True, text=True, check=True)
+    return tuple(done.stdout.split())
+
+
+def _config(image: Image, layer_digest: str) -> dict[str, object]:
+    return {
+        "architecture": ARCHITECTURES[platform.machine()],
+        "os": "linux",
+        "config": {
+            "User": image.user,
+            "Env": ["PATH=/usr/local/bin:/usr/bin:/bin"],
+            "Entrypoint": list(image.command),
+            "WorkingDir": "/",
+        },
+        "rootfs": {"type": "layers", "diff_ids": [f"sha256:{layer_digest}"]},
+    }
+
+
+def _descriptor(media_type: str, blob: bytes) -> dict[str, object]:
+    return {"mediaType": media_type, "digest": f"sha256:{hashlib.sha256(blob).hexdigest()}", "size": len(blob)}
+
+
+def _json(value: object) -> bytes:
+    return json.dumps(value, sort_keys=True).encode()
+
+
+def _add(archive: tarfile.TarFile, name: str, content: bytes) -> None:
+    entry = tarfile.TarInfo(name)
+    entry.size, entry.mode = len(content), 0o644
+    archive.addfile(entry, io.BytesIO(content))
+
+
+def _anonymous(entry: tarfile.TarInfo) -> tarfile.TarInfo:
+    """The same bytes whoever builds them."""
+    entry.uid = entry.gid = 0
+    entry.uname = entry.gname = ""
+    entry.mtime = 0
+    return entry

@@ -1,0 +1,129 @@
+"""One node: the processes of a real Kubernetes cluster, in the order in which they can start.
+
+The flags that are not Kubernetes' defaults each have a reason: this machine may lack swap control, cgroup v2 or
+CAP_SYS_RESOURCE, and several nodes share one kernel.
+"""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from meshkit.errors import DeadlineError
+from meshkit.events import Observer, Progress
+from meshkit.lab import addons, api, cgroups, configs, images, mounts, network, pki
+from meshkit.lab.command import kill_all, processes, run, spawn
+from meshkit.lab.toolchain import tool
+from meshkit.lab.topology import Node
+from meshkit.lab.waiting import wait_until
+
+READY_TIMEOUT_S = 120
+CONTAINERD_TIMEOUT_S = 30
+TASK = "lab up"
+
+
+def up(node: Node, archives: Sequence[Path], observe: Observer) -> None:
+    """Bring a node up to the point where CoreDNS answers. A half-started node is cleared and started anew."""
+    if is_running(node):
+        return
+    clear_processes(node)
+    network.up(node)
+    pki.ensure(node)
+    cgroups.make(node)
+    observe(Progress(TASK, "control plane starting", node.name))
+    with ThreadPoolExecutor(2) as pool:
+        containers = pool.submit(_start_containerd, node, archives)
+        control = pool.submit(_start_control_plane, node)
+        control.result()
+        observe(Progress(TASK, "API server ready; loading images", node.name))
+        containers.result()
+    _start_node(node)
+    observe(Progress(TASK, "waiting for CoreDNS", node.name))
+    _wait(node, lambda: addons.dns_ready(node), "CoreDNS", "kubelet")
+
+
+def clear_processes(node: Node) -> None:
+    """End every process and undo every mount of a node; its data stays."""
+    kill_all(node.name)
+    mounts.undo(node.folder)
+    mounts.undo(configs.runtime_folder(node))
+
+
+def down(node: Node) -> None:
+    """Remove a node without a trace."""
+    clear_processes(node)
+    network.down(node)
+    cgroups.remove(node)
+    if node.folder.exists():
+        shutil.rmtree(node.folder)
+    shutil.rmtree(configs.runtime_folder(node), ignore_errors=True)
+
+
+def is_running(node: Node) -> bool:
+    """Whether the API server answers and every component is there."""
+    if not network.exists(node) or not (node.folder / "pki").exists():
+        return False
+    names = {_program(pid) for pid in processes(node.name)}
+    return {*configs.COMPONENTS, "containerd"} <= names and api.ready(node) and addons.dns_ready(node)
+
+
+def _start_control_plane(node: Node) -> None:
+    for name in ("etcd", "kube-apiserver"):
+        _spawn(node, name)
+    _wait(node, lambda: api.ready(node), "the API server", "kube-apiserver")
+    for name in ("kube-controller-manager", "kube-scheduler"):
+        _spawn(node, name)
+    addons.apply(node)
+
+
+def _start_containerd(node: Node, archives: Sequence[Path]) -> None:
+    configs.write_containerd(node)
+    path = configs.containerd_config(node)
+    spawn(node.name, _log(node, "containerd"), ["containerd", "-c", path], namespace=node.namespace)
+    ctr = ("ctr", "--address", configs.containerd_socket(node), "-n", "k8s.io")
+    _wait(node, lambda: bool(run(*ctr, "version", check=False)), "containerd", "containerd", CONTAINERD_TIMEOUT_S)
+    present = set(run(*ctr, "images", "list", "-q").split())
+    wanted = [image.name for image in images.catalogue()]
+    for name, archive in zip(wanted, archives, strict=True):
+        if name not in present:
+            run(*ctr, "images", "import", archive)
+
+
+def _start_node(node: Node) -> None:
+    configs.write_kubelet(node)
+    for name in ("kubelet", "kube-proxy"):
+        _spawn(node, name)
+    command = [sys.executable, "-m", "meshkit.lab.cloud", node.name, str(node.index)]
+    spawn(node.name, _log(node, "cloud"), command, namespace="")
+
+
+def _spawn(node: Node, name: str) -> None:
+    argv: list[str | Path] = [tool(name), *configs.flags(node, name)]
+    spawn(node.name, _log(node, name), argv, namespace=node.namespace)
+
+
+def _log(node: Node, name: str) -> Path:
+    return node.folder / "log" / f"{name}.log"
+
+
+def _wait(node: Node, condition: Callable[[], bool], what: str, log: str, timeout_s: float = READY_TIMEOUT_S) -> None:
+    try:
+        wait_until(condition, timeout_s, what)
+    except DeadlineError as error:
+        path = _log(node, log)
+        lines = path.read_text(errors="replace").splitlines()[-10:] if path.exists() else []
+        raise DeadlineError(
+            f"{node.name}: {what} is not ready after {timeout_s} s",
+            hint=f"see the logs in {path.parent}",
+            detail="\n".join([f"last lines of {path}:", *lines]),
+        ) from error
+
+
+def _program(pid: int) -> str:
+    try:
+        return Path(f"/proc/{pid}/exe").resolve().name
+    except OSError:
+        return ""
