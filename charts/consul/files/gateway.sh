@@ -1,0 +1,24 @@
+# Registers the mesh gateway in the catalog, then writes Envoy's bootstrap. In a secondary the token is unknown until
+# it has been copied from the primary, so the registration is tried until Consul takes it; each new reason is logged.
+set -eu
+umask 077
+: "${LAN_ADDRESS:?the mesh gateway Service is not known to this pod yet}"
+work=/envoy
+
+{ printf 'X-Consul-Token: '; cat "$CONSUL_HTTP_TOKEN_FILE"; } > "$work/header"
+sed "s/@LAN_ADDRESS@/$LAN_ADDRESS/g" /config/registration.json > "$work/registration.json"
+
+last=
+until reason=$(curl --silent --show-error --fail-with-body --max-time 5 --cacert "$CONSUL_CACERT" \
+  --connect-to "$CONSUL_TLS_SERVER_NAME:8501:$SERVER_HOST:8501" --request PUT --header "@$work/header" \
+  --data-binary "@$work/registration.json" "https://$CONSUL_TLS_SERVER_NAME:8501/v1/catalog/register" 2>&1); do
+  [ "$reason" = "$last" ] || echo "not registered yet: $reason"
+  last=$reason
+  sleep 1
+done
+echo "registered with $LAN_ADDRESS inside and $WAN_ADDRESS outside"
+
+CONSUL_HTTP_ADDR="https://$SERVER_HOST:8501" consul connect envoy -gateway=mesh -proxy-id=mesh-gateway \
+  -node-name="$NODE_NAME" -grpc-addr="https://$SERVER_HOST:8503" -grpc-ca-file="$CONSUL_CACERT" \
+  -envoy-ready-bind-address="$POD_IP" -envoy-ready-bind-port=20200 -ignore-envoy-compatibility \
+  -bootstrap > "$work/bootstrap.json"

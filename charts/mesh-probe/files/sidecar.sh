@@ -1,0 +1,24 @@
+# Registers the echo service and its sidecar in the catalog with this pod's address, then writes Envoy's bootstrap.
+# The token may not be known here yet: the registration is tried until Consul takes it; each new reason is logged.
+set -eu
+umask 077
+work=/envoy
+{ printf 'X-Consul-Token: '; cat "$CONSUL_HTTP_TOKEN_FILE"; } > "$work/header"
+
+for name in service sidecar; do
+  sed "s/@POD_IP@/$POD_IP/g" "/config/$name.json" > "$work/$name.json"
+  last=
+  until reason=$(curl --silent --show-error --fail-with-body --max-time 5 --cacert "$CONSUL_CACERT" \
+    --connect-to "$CONSUL_TLS_SERVER_NAME:8501:$SERVER_HOST:8501" --request PUT --header "@$work/header" \
+    --data-binary "@$work/$name.json" "https://$CONSUL_TLS_SERVER_NAME:8501/v1/catalog/register" 2>&1); do
+    [ "$reason" = "$last" ] || echo "$name not registered yet: $reason"
+    last=$reason
+    sleep 1
+  done
+done
+echo "registered with $POD_IP"
+
+CONSUL_HTTP_ADDR="https://$SERVER_HOST:8501" consul connect envoy -proxy-id="$PROXY_ID" -node-name=mesh-probe \
+  -grpc-addr="https://$SERVER_HOST:8503" -grpc-ca-file="$CONSUL_CACERT" \
+  -envoy-ready-bind-address="$POD_IP" -envoy-ready-bind-port=20200 -ignore-envoy-compatibility \
+  -bootstrap > "$work/bootstrap.json"
