@@ -1,0 +1,86 @@
+"""Consul config entries that meshkit writes, as pure values: proxy defaults and intentions.
+
+Config entries live in the primary datacenter and replicate to the others, so one write settles all of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+Entry = dict[str, Any]
+Action = Literal["allow", "deny"]
+
+ANY = "*"
+OWNED = {"owner": "meshkit"}
+"""Meta of entries that meshkit made and may therefore change without asking."""
+
+
+@dataclass(frozen=True)
+class Intention:
+    """Whether ``source`` may open connections to ``destination``; either may be ``*``."""
+
+    source: str
+    destination: str
+    action: Action
+
+
+def proxy_defaults() -> Entry:
+    """Sidecars reach other datacenters through their own datacenter's mesh gateway."""
+    return {"Kind": "proxy-defaults", "Name": "global", "MeshGateway": {"Mode": "local"}, "Meta": OWNED}
+
+
+def with_intention(entry: Entry | None, wanted: Intention) -> Entry:
+    """The destination's service-intentions entry with this one source set; everything else in it is kept."""
+    source = {"Name": wanted.source, "Action": wanted.action}
+    if entry is None:
+        return {"Kind": "service-intentions", "Name": wanted.destination, "Sources": [source], "Meta": OWNED}
+    others = [s for s in entry["Sources"] if s["Name"] != wanted.source]
+    return writable(entry) | {"Sources": [*others, source]}
+
+
+def without_intention(entry: Entry, source: str) -> Entry | None:
+    """The entry without one source; None when nothing is left, and the entry is to be deleted."""
+    others = [s for s in entry["Sources"] if s["Name"] != source]
+    return writable(entry) | {"Sources": others} if others else None
+
+
+def writable(entry: Entry) -> Entry:
+    """An entry as read, without the fields that Consul computes and refuses or ignores on writing."""
+    kept = {key: value for key, value in entry.items() if key not in ("CreateIndex", "ModifyIndex", "Hash")}
+    if "Sources" in kept:
+        kept["Sources"] = [_source(s) for s in kept["Sources"]]
+    return kept
+
+
+def intentions(entries: Sequence[Entry]) -> tuple[Intention, ...]:
+    """Every intention with an action, sorted as Consul decides: exact destination and source before wildcards.
+
+    Sources that carry HTTP permissions have no single action; they are left out.
+    """
+    found = (
+        Intention(source["Name"], entry["Name"], source["Action"])
+        for entry in entries
+        for source in entry.get("Sources") or ()
+        if source.get("Action")
+    )
+    return tuple(sorted(found, key=lambda i: (i.destination == ANY, i.source == ANY, i.destination, i.source)))
+
+
+def decide(rules: Sequence[Intention], source: str, destination: str) -> Intention | None:
+    """The intention that decides for a pair, None when none matches and the ACL default decides."""
+    for rule in intentions_in_order(rules):
+        if rule.source in (source, ANY) and rule.destination in (destination, ANY):
+            return rule
+    return None
+
+
+def intentions_in_order(rules: Sequence[Intention]) -> tuple[Intention, ...]:
+    """By precedence, https://developer.hashicorp.com/consul/docs/secure-mesh/intention: exact before wildcard."""
+    return tuple(sorted(rules, key=lambda i: (i.destination == ANY, i.source == ANY)))
+
+
+def _source(source: Entry) -> Entry:
+    computed = ("Precedence", "LegacyID", "LegacyMeta", "LegacyCreateTime", "LegacyUpdateTime")
+    return {key: value for key, value in source.items() if key not in computed}

@@ -1,0 +1,24 @@
+"""Names of the Secrets that meshkit makes and the charts mount, and the keys inside them."""
+
+from __future__ import annotations
+
+CA = "meshkit-ca"
+SERVER_CERT = "meshkit-server-cert"
+GOSSIP = "meshkit-gossip"
+TOKENS = {
+    "bootstrap": "meshkit-bootstrap-token",
+    "replication": "meshkit-replication-token",
+    "agent": "meshkit-agent-token",
+    "dns": "meshkit-dns-token",
+    "mesh-gateway": "meshkit-mesh-gateway-token",
+    "probe": "meshkit-probe-token",
+}
+"""Token's name to Secret; each Secret has the key ``token``."""
+
+CONSUL_RELEASE, PROBE_RELEASE = "consul", "mesh-probe"
+SERVERS, GATEWAY, PROBE = "consul-server", "consul-mesh-gateway", "mesh-probe"
+
+
+def probe_service(datacenter: str) -> str:
+    """The probe's name in the mesh: its own per datacenter, since intentions go by name and proofs by direction."""
+    return f"mesh-probe-{datacenter}"

@@ -1,0 +1,106 @@
+"""Helm values of a datacenter, in the keys of the official chart.
+
+One rendering for every chart; what only the light chart knows is added in one place, ``_light``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from meshkit.consul.names import CA, CONSUL_RELEASE, GOSSIP, SERVER_CERT, TOKENS, probe_service
+from meshkit.model import Datacenter, Federation
+
+FIRST_UPSTREAM_PORT = 9101
+CERTIFICATE_ANNOTATION = "meshkit.dev/server-certificate"
+Values = dict[str, Any]
+
+
+def consul_values(
+    federation: Federation, datacenter: Datacenter, addresses: Mapping[str, str], certificate: str
+) -> Values:
+    """Values of the Consul release.
+
+    ``addresses`` are the gateways' public ones by datacenter. ``certificate`` is the server certificate's
+    fingerprint: a new one rolls the servers, which read their certificate only at start.
+    """
+    primary = federation.primary
+    values: Values = {
+        "global": {
+            "name": CONSUL_RELEASE,
+            "datacenter": datacenter.name,
+            "tls": {"enabled": True, "httpsOnly": True, "caCert": {"secretName": CA, "secretKey": "tls.crt"}},
+            "gossipEncryption": {"secretName": GOSSIP, "secretKey": "key"},
+            "acls": {"manageSystemACLs": True},
+            "federation": {"enabled": True},
+        },
+        "server": {
+            "replicas": datacenter.servers,
+            "serverCert": {"secretName": SERVER_CERT},
+            "annotations": f'"{CERTIFICATE_ANNOTATION}": "{certificate[:32]}"\n',
+        },
+        "meshGateway": {
+            "enabled": True,
+            "replicas": datacenter.gateways,
+            "wanAddress": {
+                "source": "Static",
+                "static": addresses[datacenter.name],
+                "port": datacenter.gateway_port,
+            },
+        },
+    }
+    if datacenter.primary:
+        values["global"]["acls"]["bootstrapToken"] = _token("bootstrap")
+    else:
+        values["global"]["acls"]["replicationToken"] = _token("replication")
+        values["global"]["federation"] |= {
+            "primaryDatacenter": primary.name,
+            "primaryGateways": [f"{addresses[primary.name]}:{primary.gateway_port}"],
+        }
+    return merge(merge(values, _light()), datacenter.values)
+
+
+def probe_values(federation: Federation, datacenter: Datacenter) -> Values:
+    """Values of the probe's release: its own name, and a port for each other datacenter's probe."""
+    return {
+        "service": probe_service(datacenter.name),
+        "datacenter": datacenter.name,
+        "consulName": CONSUL_RELEASE,
+        "caCert": {"secretName": CA, "secretKey": "tls.crt"},
+        "aclToken": _token("probe"),
+        "upstreams": [
+            {"service": probe_service(other.name), "datacenter": other.name, "port": port}
+            for other, port in upstream_ports(federation, datacenter).items()
+        ],
+    }
+
+
+def upstream_ports(federation: Federation, datacenter: Datacenter) -> dict[Datacenter, int]:
+    """Which port of a datacenter's probe leads to which other datacenter."""
+    return {
+        other: FIRST_UPSTREAM_PORT + place
+        for place, other in enumerate(federation.datacenters)
+        if other.name != datacenter.name
+    }
+
+
+def merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> Values:
+    """``over`` laid on ``base``, mapping by mapping as Helm does; lists and texts are replaced whole."""
+    merged = dict(base)
+    for key, value in over.items():
+        below = merged.get(key)
+        both = isinstance(below, Mapping) and isinstance(value, Mapping)
+        merged[key] = merge(below, value) if both and isinstance(below, Mapping) else value
+    return merged
+
+
+def _light() -> Values:
+    """What the light chart needs beyond the official one: tokens that are made outside."""
+    return {
+        "global": {"acls": {"agentToken": _token("agent"), "dnsToken": _token("dns")}},
+        "meshGateway": {"aclToken": _token("mesh-gateway")},
+    }
+
+
+def _token(name: str) -> dict[str, str]:
+    return {"secretName": TOKENS[name], "secretKey": "token"}

@@ -1,0 +1,75 @@
+"""Reading certificates back: what they say, and whether they still fit what is wanted."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+
+from cryptography import x509
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives import hashes
+
+from meshkit.errors import MeshkitError
+from meshkit.pki.profiles import Sans
+
+RENEW_BELOW = 1 / 3
+"""Share of the lifetime left under which a certificate is renewed; leaves a month of warnings on a 90-day one."""
+
+
+@dataclass(frozen=True)
+class CertificateInfo:
+    """What matters of a certificate; times in UTC, ``fingerprint`` SHA-256 in hexadecimal."""
+
+    subject: str
+    sans: Sans
+    spiffe: tuple[str, ...]
+    not_before: datetime
+    not_after: datetime
+    fingerprint: str
+
+    def share_left(self, now: datetime) -> float:
+        """How much of its lifetime is left, from 1 at the start to 0 at the end and below after it."""
+        return (self.not_after - now) / (self.not_after - self.not_before)
+
+
+def inspect(pem: str) -> CertificateInfo:
+    """The first certificate of a PEM text; MeshkitError when there is none."""
+    certificate = _load(pem)
+    try:
+        names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    except x509.ExtensionNotFound:
+        names = x509.SubjectAlternativeName([])
+    return CertificateInfo(
+        certificate.subject.rfc4514_string(),
+        Sans(
+            tuple(names.get_values_for_type(x509.DNSName)),
+            tuple(str(address) for address in names.get_values_for_type(x509.IPAddress)),
+        ),
+        tuple(names.get_values_for_type(x509.UniformResourceIdentifier)),
+        certificate.not_valid_before_utc,
+        certificate.not_valid_after_utc,
+        certificate.fingerprint(hashes.SHA256()).hex(),
+    )
+
+
+def faults(pem: str, wanted: Sans, ca_pem: str, now: datetime) -> Iterator[str]:
+    """Every reason why a server certificate can't stay; none when it can."""
+    info = inspect(pem)
+    try:
+        _load(pem).verify_directly_issued_by(_load(ca_pem))
+    except (InvalidSignature, ValueError, TypeError):
+        yield "it is not signed by the federation's CA"
+    if set(info.sans.dns) != set(wanted.dns) or set(info.sans.ip) != set(wanted.ip):
+        yield "its names are not those of the profile"
+    if info.share_left(now) <= 0:
+        yield f"it ended on {info.not_after:%Y-%m-%d}"
+    elif info.share_left(now) < RENEW_BELOW:
+        yield f"two thirds of its lifetime are over, it ends on {info.not_after:%Y-%m-%d}"
+
+
+def _load(pem: str) -> x509.Certificate:
+    try:
+        return x509.load_pem_x509_certificate(pem.encode())
+    except ValueError as error:
+        raise MeshkitError("a certificate is damaged: it is not PEM") from error
