@@ -1,0 +1,193 @@
+"""From the command line or mesh.yaml to a ``Federation``, through one form and one set of rules."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from meshkit.config import document, schema
+from meshkit.config.document import BrokenError, Document
+from meshkit.config.names import RULE, datacenter_name, is_legal
+from meshkit.config.problem import Problem, Where, as_error
+from meshkit.config.schema import DatacenterForm, FederationForm
+from meshkit.errors import UsageError
+from meshkit.model import DEFAULT_FEDERATION, Datacenter, Federation
+
+STDIN = "-"
+FEWEST = 2
+_EXAMPLE = "meshkit init aks eks > mesh.yaml writes a commented one"
+_CONTEXTS = "kubectl config get-contexts lists what there is, meshkit federate --help shows the forms"
+
+_OWNED = {
+    ("global", "name"): "meshkit finds Consul's objects by it",
+    ("global", "datacenter"): "it is the name under datacenters",
+    ("server", "replicas"): "set servers",
+    ("meshGateway", "replicas"): "set gateways",
+}
+"""Helm values that have a key of their own here, or none on purpose: two places for one thing would disagree."""
+
+
+def from_arguments(  # noqa: PLR0913 - one parameter per option of the command line
+    clusters: Sequence[str],
+    *,
+    primary: str = "",
+    federation: str = DEFAULT_FEDERATION,
+    namespace: str = "",
+    servers: int | None = None,
+    gateways: int | None = None,
+    chart: str = "",
+) -> Federation:
+    """The federation of clusters given as ``CONTEXT`` or ``NAME=CONTEXT``; the first is primary unless one is named.
+
+    UsageError lists everything that is wrong.
+    """
+    named, problems = _named(clusters)
+    options = {
+        "primary": primary,
+        "namespace": namespace,
+        "servers": servers,
+        "gateways": gateways,
+        "chart": chart,
+    }
+    given = {key: value for key, value in options.items() if value not in ("", None)}
+    data = {
+        "federation": federation,
+        **given,
+        "datacenters": {name: {"context": context} for name, context in named.items()},
+    }
+    found, faults = _checked(data, Path.cwd(), problems)
+    if found is None:
+        raise as_error("arguments", faults, _shown_as_argument, _CONTEXTS)
+    return found
+
+
+def load(path: Path | str) -> Federation:
+    """The federation that a mesh.yaml describes, ``-`` for standard input. UsageError names file, line and key."""
+    name = "standard input" if str(path) == STDIN else str(path)
+    try:
+        read = document.read(_content(Path(path), name))
+    except BrokenError as error:
+        line = f":{error.problem.line}" if error.problem.line else ""
+        raise UsageError(f"{name}{line}: {error.problem.text}", hint=error.problem.hint or _EXAMPLE) from None
+    if read.data is None and not read.problems:
+        raise UsageError(f"{name}: the file is empty", hint=_EXAMPLE)
+    found, faults = _checked(read.data, Path(path).parent, read.problems)
+    if found is None:
+        raise as_error(name, sorted(faults, key=read.line), lambda p: _shown_in_file(name, read, p), _EXAMPLE)
+    return found
+
+
+def _content(path: Path, name: str) -> bytes:
+    """At most one byte more than allowed, so that a device or an endless pipe is no trap."""
+    try:
+        if str(path) == STDIN:
+            return sys.stdin.buffer.read(document.LARGEST_BYTES + 1)
+        with path.open("rb") as file:
+            return file.read(document.LARGEST_BYTES + 1)
+    except FileNotFoundError as error:
+        raise UsageError(f"{name}: there is no such file", hint=_EXAMPLE) from error
+    except (OSError, ValueError) as error:
+        reason = error.strerror.lower() if isinstance(error, OSError) and error.strerror else str(error)
+        raise UsageError(f"{name}: can't be read: {reason}", hint="-f takes a file, or - for standard input") from error
+
+
+def _named(clusters: Sequence[str]) -> tuple[dict[str, str], list[Problem]]:
+    """Contexts by datacenter name. Two that would get the same name are a problem, not one datacenter."""
+    named: dict[str, str] = {}
+    problems: list[Problem] = []
+    for cluster in clusters:
+        name, equals, context = cluster.partition("=")
+        if not equals:
+            name, context = datacenter_name(cluster), cluster
+        if not context.strip() or not name:
+            problems.append(Problem((), f'"{cluster}": expected CONTEXT or NAME=CONTEXT', "for example aks=my-context"))
+        elif name in named and named[name] != context:
+            text = f"{named[name]} and {context} would both be datacenter {name}"
+            problems.append(Problem((), text, f"name one of them yourself: {name}-2={context}"))
+        elif name in named:
+            problems.append(Problem((), f"cluster {cluster} is named twice", "name each cluster once"))
+        else:
+            named[name] = context
+    return named, problems
+
+
+def _checked(data: Any, folder: Path, before: Sequence[Problem]) -> tuple[Federation | None, list[Problem]]:
+    """The federation when there is no problem at all, else every problem; the rules look at broken forms too."""
+    form, problems = schema.parse(data, folder)
+    problems = [*before, *problems, *_rules(data, complete=not before)]
+    return (None, problems) if problems or form is None else (_federation(form), [])
+
+
+def _rules(data: Any, *, complete: bool) -> Iterator[Problem]:
+    """What no single key decides. ``data`` may be of any shape; ``complete`` is False when entries were dropped."""
+    entries = data.get("datacenters") if isinstance(data, Mapping) else None
+    if not isinstance(entries, Mapping):
+        return
+    if len(entries) < FEWEST and complete:
+        yield Problem(("datacenters",), f"a federation needs two clusters or more, not {len(entries)}", _CONTEXTS)
+    contexts: dict[Any, str] = {}
+    for name, entry in entries.items():
+        where = ("datacenters", name)
+        if not is_legal(name):
+            proposal = datacenter_name(name)
+            yield Problem(where, f'the name "{name}" is not legal: {RULE}', f"{proposal} would be")
+        if isinstance(entry, Mapping):
+            yield from _entry_rules(entry, where, contexts)
+    primary = data.get("primary")
+    if isinstance(primary, str) and primary and primary not in entries and complete:
+        yield Problem(("primary",), f'no datacenter is named "{primary}"', f"there are {', '.join(entries)}")
+
+
+def _entry_rules(entry: Mapping[str, Any], where: Where, contexts: dict[Any, str]) -> Iterator[Problem]:
+    context = entry.get("context")
+    if isinstance(context, str):
+        first = contexts.setdefault(context, where[-1])
+        if first != where[-1]:
+            text = f"context {context} is that of datacenter {first} already"
+            yield Problem((*where, "context"), text, "every datacenter needs a cluster of its own")
+    values = entry.get("values")
+    for (part, key), why in _OWNED.items():
+        below = values.get(part) if isinstance(values, Mapping) else None
+        if isinstance(below, Mapping) and key in below:
+            yield Problem((*where, "values", part, key), f"this value can't be set here: {why}")
+
+
+def _federation(form: FederationForm) -> Federation:
+    primary = form.primary or next(iter(form.datacenters))
+    return Federation(
+        form.federation,
+        tuple(_datacenter(name, entry, form, primary) for name, entry in form.datacenters.items()),
+        form.chart,
+    )
+
+
+def _datacenter(name: str, entry: DatacenterForm, form: FederationForm, primary: str) -> Datacenter:
+    def of(key: str) -> Any:
+        return getattr(entry if key in entry.model_fields_set else form, key)
+
+    return Datacenter(
+        name=name,
+        context=entry.context,
+        primary=name == primary,
+        namespace=of("namespace"),
+        servers=of("servers"),
+        gateways=of("gateways"),
+        gateway_port=of("gatewayPort"),
+        values=entry.values,
+    )
+
+
+def _shown_in_file(name: str, read: Document, problem: Problem) -> str:
+    place = ".".join(problem.where)
+    return (
+        f"{name}:{read.line(problem)}: {place}: {problem.text}"
+        if place
+        else f"{name}:{read.line(problem)}: {problem.text}"
+    )
+
+
+def _shown_as_argument(problem: Problem) -> str:
+    option = problem.where[0] if problem.where else ""
+    return problem.text if option in ("", "datacenters") else f"--{option}: {problem.text}"

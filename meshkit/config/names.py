@@ -1,0 +1,49 @@
+"""Datacenter names: which are legal, and the one that a context gets when the user names none.
+
+A datacenter's name becomes part of many others: ``server.<dc>.consul`` in the certificate's common name (64 characters,
+RFC 5280 appendix A), ``mesh-probe-<dc>`` as a Service (63, RFC 1123), and ``<node>.<dc>`` in the WAN, which Consul
+splits at its dots. Consul itself would take an underscore; a DNS name would not. 40 characters fit everywhere.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import unicodedata
+
+LONGEST = 40
+LEGAL = re.compile(rf"[a-z0-9](?:[-a-z0-9]{{0,{LONGEST - 2}}}[a-z0-9])?")
+RULE = f"lower-case letters, digits and dashes, at most {LONGEST}, with a letter or digit at both ends"
+
+_SHAPES = (
+    re.compile(r"arn:[^:]+:eks:[^:]*:[^:]*:cluster/(?P<name>.+)"),
+    re.compile(r"gke_[^_]+_[^_]+_(?P<name>.+)"),
+    # eksctl writes user@cluster.region.eksctl.io
+    re.compile(r"[^@]*@(?P<name>[^.]+)\.[^.]+\.eksctl\.io"),
+    # oc login writes project/host:port/user
+    re.compile(r"[^/]+/(?P<name>[^/:]+):\d+(?:/.*)?"),
+    re.compile(r"[^@]+@(?P<name>.+)"),
+)
+"""How the clouds' tools write contexts, and the part that a person calls the cluster."""
+
+_HASHED = 6
+
+
+def is_legal(name: str) -> bool:
+    """Whether a name can be a datacenter's or a federation's."""
+    return LEGAL.fullmatch(name) is not None
+
+
+def datacenter_name(context: str) -> str:
+    """A legal datacenter name for a kubeconfig context, always the same for the same context.
+
+    What is too long ends in a hash instead of being cut, so that names with a long common beginning stay different.
+    """
+    found = next((match for shape in _SHAPES if (match := shape.fullmatch(context))), None)
+    plain = unicodedata.normalize("NFKD", found["name"] if found else context).lower()
+    ascii_only = "".join(c for c in plain if not unicodedata.combining(c))
+    name = re.sub(r"[^a-z0-9]+", "-", ascii_only).strip("-")
+    if is_legal(name):
+        return name
+    digest = hashlib.sha256(context.encode(errors="surrogateescape")).hexdigest()[:_HASHED]
+    return f"{name[: LONGEST - _HASHED - 1].strip('-') or 'dc'}-{digest}"
