@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 from meshkit.lab.topology import Node
+from meshkit.lab.waiting import wait_until
 
 ROOT = Path("/sys/fs/cgroup")
+REMOVE_TIMEOUT_S = 10
 
 
 def name(node: Node) -> str:
@@ -27,14 +29,22 @@ def make(node: Node) -> None:
 
 
 def remove(node: Node) -> None:
-    """Remove the group with all below it; nothing is left in it once its processes have ended."""
+    """Remove the group with all below it; its processes have ended, the last ones maybe this instant."""
     for root in _roots():
         folder = root / name(node)
-        if folder.exists():
-            for below in sorted(folder.glob("**/"), key=lambda path: len(path.parts), reverse=True):
-                # A group whose last process ended this instant is busy; its parent then says so below.
-                with contextlib.suppress(FileNotFoundError):
-                    below.rmdir()
+        wait_until(partial(_removed, folder), REMOVE_TIMEOUT_S, f"the control group {folder} to be free")
+
+
+def _removed(folder: Path) -> bool:
+    """Remove what can be removed; a group is busy for a moment after its last process ended."""
+    for below in sorted(folder.glob("**/"), key=lambda path: len(path.parts), reverse=True):
+        try:
+            below.rmdir()
+        except FileNotFoundError:
+            continue
+        except OSError:
+            return False
+    return True
 
 
 def is_v2() -> bool:

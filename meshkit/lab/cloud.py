@@ -21,6 +21,9 @@ from meshkit.errors import MeshkitError
 from meshkit.lab import addons, api
 from meshkit.lab.topology import Node
 
+NODE_PORTS = frozenset({("TCP", api.PORT), ("TCP", 10250)})
+"""The API server's and the kubelet's: kube-proxy would lead them to the Service instead."""
+
 WATCH_S = 300
 RETRY_S = 1.0
 Item = dict[str, Any]
@@ -45,7 +48,7 @@ def main(arguments: Sequence[str]) -> None:
 
 def serve_load_balancers(node: Node, services: Sequence[Item]) -> None:
     """Give each LoadBalancer Service the node's address; of two that want a port, the older gets it."""
-    taken: set[tuple[str, int]] = set()
+    taken = set(NODE_PORTS)
     balancers = [s for s in services if s["spec"].get("type") == "LoadBalancer"]
     for service in sorted(balancers, key=lambda s: (not _address(s), s["metadata"]["creationTimestamp"])):
         ports = {(p.get("protocol", "TCP"), p["port"]) for p in service["spec"]["ports"]}

@@ -92,11 +92,13 @@ def _matching(test: Callable[[int], bool]) -> Iterator[int]:
 
 
 def _belongs(pid: int, cluster: str) -> bool:
-    """By environment or control group; a zombie has neither and counts as gone."""
+    """By environment or control group; a zombie waits only for its parent and counts as gone."""
     folder = Path("/proc") / str(pid)
     try:
+        if _state(folder) == "Z":
+            return False
         if f"{MARK}={cluster}".encode() in (folder / "environ").read_bytes().split(b"\0"):
-            return _state(folder) != "Z"
+            return True
         groups = (folder / "cgroup").read_text()
     except (OSError, ValueError):
         return False

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 from meshkit.lab import cgroups, images, pki
+from meshkit.lab.command import run
 from meshkit.lab.topology import Node
 
 COMPONENTS = ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubelet", "kube-proxy")
@@ -57,6 +58,7 @@ def write_containerd(node: Node) -> None:
             state=runtime_folder(node) / "containerd",
             socket=containerd_socket(node),
             pause=images.PAUSE,
+            snapshotter=_snapshotter(node.folder),
             cni=folder,
         )
     )
@@ -191,6 +193,12 @@ def _pod_network(node: Node) -> dict[str, object]:
     return {"cniVersion": "0.4.0", "name": "pod", "plugins": [bridge, ports]}
 
 
+def _snapshotter(folder: Path) -> str:
+    """Overlays, or copies where the folder lies on an overlay itself (in a container), which the kernel refuses."""
+    kind = run("stat", "--file-system", "--format=%T", folder).strip()
+    return "native" if kind == "overlayfs" else "overlayfs"
+
+
 # restrict_oom_score_adj: without CAP_SYS_RESOURCE runc dies with "can't get final child's PID from pipe: EOF".
 # netns_mounts_under_state_dir: pods' namespaces are then found, and removed, with the rest of the node.
 _CONTAINERD = """version = 2
@@ -206,7 +214,7 @@ state = "{state}"
     bin_dir = "/usr/lib/cni"
     conf_dir = "{cni}"
   [plugins."io.containerd.grpc.v1.cri".containerd]
-    snapshotter = "overlayfs"
+    snapshotter = "{snapshotter}"
     [plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc]
       runtime_type = "io.containerd.runc.v2"
       [plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc.options]

@@ -101,10 +101,10 @@ def _digest(image: Image) -> str:
 def _contents(image: Image) -> dict[str, Path]:
     """All files of an image, libraries included."""
     files = dict(image.files)
-    for source in image.files.values():
-        files |= {str(library): library for library in _libraries(source)}
     if image.shell:
         files["/bin/busybox"] = _command("busybox")
+    for source in list(files.values()):
+        files |= {str(library): library for library in _libraries(source)}
     return files
 
 

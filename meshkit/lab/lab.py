@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import fcntl
-import json
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import combinations
 from pathlib import Path
 
 from meshkit.errors import CombinedError, MeshkitError, UsageError
-from meshkit.events import Finished, Observer, Started, ignore
-from meshkit.lab import images, kubeconfig, node, pki, preflight, toolchain, wan
+from meshkit.events import Finished, Note, Observer, Started, ignore
+from meshkit.lab import images, kubeconfig, network, node, pki, preflight, register, toolchain, waiting, wan
 from meshkit.lab.command import processes
-from meshkit.lab.topology import MAX_NODES, Node, check_name, lab_folder
+from meshkit.lab.topology import Node, check_name, lab_folder
 
 UP_EXPECTED_S = 20.0
+DOWN_EXPECTED_S = 3.0
+UNCHANGED = wan.LinkChange()
+LOCK = Path("/run/meshkit-lab.lock")
+"""One lab per machine, since addresses and interface names are the machine's, whatever MESHKIT_LAB_DIR says."""
 
 
 @dataclass(frozen=True)
@@ -31,44 +35,48 @@ class ClusterStatus:
     logs: Path
 
 
-def up(names: Sequence[str], link: wan.Link, observe: Observer = ignore) -> tuple[Node, ...]:
+def up(names: Sequence[str], change: wan.LinkChange = UNCHANGED, observe: Observer = ignore) -> tuple[Node, ...]:
     """Start clusters side by side, those that run already stay; the WAN joins all clusters of the lab.
 
-    The kubeconfig gets one context per cluster. Safe to repeat, also after a kill at any point.
+    ``change`` is made to the links between the named clusters and to every new link; links that were there keep
+    the rest of what was set for them. The kubeconfig gets one context per cluster. Safe to repeat, also after a kill
+    at any point.
     """
     if len(set(names)) != len(names):
         raise UsageError("a lab cluster is named twice", hint="give each cluster one name")
     for name in names:
         check_name(name)
-    preflight.check(needs_tools=bool(toolchain.missing()))
+    if not _all_run(names):
+        preflight.check(needs_tools=bool(toolchain.missing()))
     for name in names:
         kubeconfig.refuse_foreign(name)
     toolchain.build_all(observe)
     archives = images.build_all(observe)
-    with _locked():
-        nodes = _allocate(names)
+    with _locked(observe):
+        nodes = register.allocate(names)
         _each(nodes, lambda n: _up(n, archives, observe))
-        wan.start(_known(), link, observe)
+        wan.start(_joinable(register.known()), change.applied(wan.Link()))
+        if change != UNCHANGED:
+            for a, b in combinations(nodes, 2):
+                wan.set_link(a, b, change)
         for n in nodes:
-            kubeconfig.merge(pki.kubeconfig(n, pki.ADMIN))
+            _merge_context(n)
     return nodes
 
 
 def down(names: Sequence[str] = (), observe: Observer = ignore) -> tuple[str, ...]:
     """Remove clusters (all when none is named) without a trace; returns the names of those that were there."""
-    with _locked():
-        known = {n.name: n for n in _known()}
-        unknown = [name for name in names if name not in known]
-        if unknown:
-            raise UsageError(f"no lab cluster {unknown[0]!r}", hint=f"there are: {', '.join(known) or 'none'}")
-        chosen = [known[name] for name in names or known]
-        left = [n for n in known.values() if n not in chosen]
+    preflight.require_root()
+    with _locked(observe):
+        known = register.known()
+        chosen = [register.find(name) for name in dict.fromkeys(names)] or list(known)
+        left = [n for n in known if n not in chosen]
         if left:
-            wan.start(left, wan.Link(), observe)
+            wan.start(_joinable(left), wan.Link())
         else:
             wan.stop()
         _each(chosen, lambda n: _down(n, observe))
-        _save(left)
+        register.save(left)
         if not left:
             _remove_empty_folders()
     return tuple(n.name for n in chosen)
@@ -76,7 +84,8 @@ def down(names: Sequence[str] = (), observe: Observer = ignore) -> tuple[str, ..
 
 def status() -> tuple[ClusterStatus, ...]:
     """Every cluster of the lab."""
-    nodes = _known()
+    preflight.require_root()
+    nodes = register.known()
     with ThreadPoolExecutor(max(len(nodes), 1)) as pool:
         ready = list(pool.map(node.is_running, nodes))
     return tuple(
@@ -85,41 +94,74 @@ def status() -> tuple[ClusterStatus, ...]:
     )
 
 
-def find(name: str) -> Node:
-    """A running cluster by name, or UsageError."""
-    for n in _known():
-        if n.name == name:
-            return n
-    names = ", ".join(n.name for n in _known()) or "none"
-    raise UsageError(f"no lab cluster {name!r}", hint=f"there are: {names}; start one with meshkit lab up {name}")
+def build_tools(observe: Observer = ignore) -> None:
+    """Build what ``up`` would build, and start nothing."""
+    missing = toolchain.missing()
+    preflight.check(needs_tools=bool(missing))
+    if not missing:
+        observe(Note("tools are built already"))
+    toolchain.build_all(observe)
+    images.build_all(observe)
+
+
+def _joinable(nodes: Sequence[Node]) -> list[Node]:
+    """Those that the WAN can join; an ``up`` that was killed leaves clusters that have no network yet."""
+    return [n for n in nodes if network.exists(n)]
+
+
+def _all_run(names: Sequence[str]) -> bool:
+    known = {n.name: n for n in register.known()}
+    return all(name in known and node.is_running(known[name]) for name in names)
 
 
 def _up(n: Node, archives: Sequence[Path], observe: Observer) -> None:
     begin = time.monotonic()
-    was_running = node.is_running(n)
     observe(Started(node.TASK, n.name, UP_EXPECTED_S))
-    node.up(n, archives, observe)
-    text = "was already running" if was_running else f"ready at {n.address}"
-    observe(Finished(node.TASK, time.monotonic() - begin, n.name, changed=not was_running, text=text))
+    changed = node.up(n, archives, observe)
+    text = f"ready at {n.address}" if changed else "was already running"
+    observe(Finished(node.TASK, time.monotonic() - begin, n.name, changed=changed, text=text))
 
 
 def _down(n: Node, observe: Observer) -> None:
     begin = time.monotonic()
-    observe(Started("lab down", n.name, 3.0))
-    kubeconfig.remove(n.name)
+    observe(Started("lab down", n.name, DOWN_EXPECTED_S))
+    for path in {*kubeconfig.files(), *_noted(n)}:
+        kubeconfig.remove(path, n.name)
     node.down(n)
     observe(Finished("lab down", time.monotonic() - begin, n.name, text="nothing left"))
+
+
+def _merge_context(n: Node) -> None:
+    """Merge, and note the file before: ``down`` may run with another KUBECONFIG than ``up``."""
+    path = kubeconfig.default_file()
+    _notes(n).write_text("".join(f"{file}\n" for file in {*_noted(n), path.absolute()}))
+    kubeconfig.merge(path, pki.kubeconfig(n, pki.ADMIN))
+
+
+def _noted(n: Node) -> frozenset[Path]:
+    try:
+        return frozenset(Path(line) for line in _notes(n).read_text().splitlines())
+    except FileNotFoundError:
+        return frozenset()
+
+
+def _notes(n: Node) -> Path:
+    return n.folder / "kubeconfig-files"
 
 
 def _each(nodes: Sequence[Node], work: Callable[[Node], None]) -> None:
     """The same for all nodes at once; every failure is reported, and none hides another."""
     errors: list[MeshkitError] = []
     with ThreadPoolExecutor(max(len(nodes), 1)) as pool:
-        for future in [pool.submit(work, n) for n in nodes]:
-            try:
-                future.result()
-            except MeshkitError as error:
-                errors.append(error)
+        try:
+            for future in [pool.submit(work, n) for n in nodes]:
+                try:
+                    future.result()
+                except MeshkitError as error:
+                    errors.append(error)
+        except KeyboardInterrupt:
+            waiting.interrupt()
+            raise
     if len(errors) == 1:
         raise errors[0]
     if errors:
@@ -127,50 +169,18 @@ def _each(nodes: Sequence[Node], work: Callable[[Node], None]) -> None:
 
 
 @contextmanager
-def _locked() -> Iterator[None]:
+def _locked(observe: Observer) -> Iterator[None]:
     """One ``up`` or ``down`` at a time; the lock ends with its process."""
-    path = Path("/run/meshkit-lab.lock")
-    with path.open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
+    with LOCK.open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            observe(Note("another lab command is at work; waiting for it"))
+            fcntl.flock(file, fcntl.LOCK_EX)
         yield
 
 
-def _register() -> Path:
-    return lab_folder() / "clusters.json"
-
-
-def _known() -> tuple[Node, ...]:
-    try:
-        entries = json.loads(_register().read_text())
-    except FileNotFoundError:
-        return ()
-    return tuple(Node(name, index) for name, index in entries.items())
-
-
-def _allocate(names: Sequence[str]) -> tuple[Node, ...]:
-    """Nodes for the names, new ones at the lowest free index; noted before anything is started for them."""
-    known = {n.name: n for n in _known()}
-    for name in names:
-        if name not in known:
-            used = {n.index for n in known.values()}
-            free = next((i for i in range(1, MAX_NODES + 1) if i not in used), None)
-            if free is None:
-                raise UsageError(f"the lab is full: {MAX_NODES} clusters", hint="meshkit lab down NAME")
-            known[name] = Node(name, free)
-    _save(list(known.values()))
-    return tuple(known[name] for name in names)
-
-
-def _save(nodes: Sequence[Node]) -> None:
-    path = _register()
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_suffix(".partial")
-    partial.write_text(json.dumps({n.name: n.index for n in nodes}))
-    partial.replace(path)
-
-
 def _remove_empty_folders() -> None:
-    _register().unlink(missing_ok=True)
     for folder in (lab_folder(), Path("/run/meshkit-lab")):
         if folder.exists() and not any(folder.iterdir()):
             folder.rmdir()

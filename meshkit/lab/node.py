@@ -23,13 +23,19 @@ from meshkit.lab.waiting import wait_until
 READY_TIMEOUT_S = 120
 CONTAINERD_TIMEOUT_S = 30
 TASK = "lab up"
+CLOUD = "meshkit.lab.cloud"
 
 
-def up(node: Node, archives: Sequence[Path], observe: Observer) -> None:
-    """Bring a node up to the point where CoreDNS answers. A half-started node is cleared and started anew."""
+def up(node: Node, archives: Sequence[Path], observe: Observer) -> bool:
+    """Bring a node up to the point where CoreDNS answers; False when it was there already.
+
+    A half-started node is cleared and started anew.
+    """
     if is_running(node):
-        return
+        return False
     clear_processes(node)
+    if not node.folder.exists():
+        shutil.rmtree(configs.runtime_folder(node), ignore_errors=True)
     network.up(node)
     pki.ensure(node)
     cgroups.make(node)
@@ -43,6 +49,7 @@ def up(node: Node, archives: Sequence[Path], observe: Observer) -> None:
     _start_node(node)
     observe(Progress(TASK, "waiting for CoreDNS", node.name))
     _wait(node, lambda: addons.dns_ready(node), "CoreDNS", "kubelet")
+    return True
 
 
 def clear_processes(node: Node) -> None:
@@ -53,12 +60,19 @@ def clear_processes(node: Node) -> None:
 
 
 def down(node: Node) -> None:
-    """Remove a node without a trace."""
+    """Remove a node without a trace.
+
+    The folder changes its name first: a run killed while deleting must not leave half a set of keys behind for the
+    next ``up`` to trust.
+    """
     clear_processes(node)
     network.down(node)
     cgroups.remove(node)
+    gone = node.folder.with_name(f"{node.name}.gone")
+    shutil.rmtree(gone, ignore_errors=True)
     if node.folder.exists():
-        shutil.rmtree(node.folder)
+        node.folder.rename(gone)
+        shutil.rmtree(gone)
     shutil.rmtree(configs.runtime_folder(node), ignore_errors=True)
 
 
@@ -67,7 +81,7 @@ def is_running(node: Node) -> bool:
     if not network.exists(node) or not (node.folder / "pki").exists():
         return False
     names = {_program(pid) for pid in processes(node.name)}
-    return {*configs.COMPONENTS, "containerd"} <= names and api.ready(node) and addons.dns_ready(node)
+    return {*configs.COMPONENTS, "containerd", CLOUD} <= names and api.ready(node) and addons.dns_ready(node)
 
 
 def _start_control_plane(node: Node) -> None:
@@ -96,8 +110,8 @@ def _start_node(node: Node) -> None:
     configs.write_kubelet(node)
     for name in ("kubelet", "kube-proxy"):
         _spawn(node, name)
-    command = [sys.executable, "-m", "meshkit.lab.cloud", node.name, str(node.index)]
-    spawn(node.name, _log(node, "cloud"), command, namespace="")
+    command = [sys.executable, "-m", CLOUD, node.name, str(node.index)]
+    spawn(node.name, _log(node, "cloud"), command)
 
 
 def _spawn(node: Node, name: str) -> None:
@@ -123,7 +137,10 @@ def _wait(node: Node, condition: Callable[[], bool], what: str, log: str, timeou
 
 
 def _program(pid: int) -> str:
+    """What a process runs: its binary's name, or for Python the module."""
+    folder = Path("/proc") / str(pid)
     try:
-        return Path(f"/proc/{pid}/exe").resolve().name
+        words = (folder / "cmdline").read_bytes().split(b"\0")
+        return CLOUD if CLOUD.encode() in words else (folder / "exe").resolve().name
     except OSError:
         return ""

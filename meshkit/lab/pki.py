@@ -21,6 +21,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from meshkit.lab.topology import Node
 
 VALIDITY = timedelta(days=365)
+CA_VALIDITY = timedelta(days=3650)
 SKEW = timedelta(minutes=5)
 PRIVATE = 0o600
 ADMIN, NODE = "admin", "node"
@@ -71,14 +72,17 @@ def write_kubeconfig(node: Node, user: str) -> Path:
 def _make(node: Node, folder: Path) -> None:
     ca_key = ec.generate_private_key(ec.SECP256R1())
     name = _name(f"{node.name} lab CA")
-    ca = _builder(name, name, ca_key.public_key()).add_extension(x509.BasicConstraints(True, 0), critical=True)  # noqa: FBT003 - positional in the library
-    ca_certificate = ca.sign(ca_key, hashes.SHA256())
+    issuer = _builder(name, name, ca_key.public_key(), CA_VALIDITY)
+    ca_certificate = _as_authority(issuer).sign(ca_key, hashes.SHA256())
     _write(folder / "ca.crt", ca_certificate.public_bytes(serialization.Encoding.PEM))
     _write(folder / "ca.key", _pem(ca_key))
 
     def leaf(file: str, subject: x509.Name, sans: Sequence[str]) -> None:
         key = ec.generate_private_key(ec.SECP256R1())
-        builder = _builder(subject, name, key.public_key())
+        builder = _builder(subject, name, key.public_key(), VALIDITY)
+        # Python 3.13 refuses a certificate that does not name its issuer's key.
+        authority = x509.AuthorityKeyIdentifier.from_issuer_public_key(ca_key.public_key())
+        builder = builder.add_extension(authority, critical=False)
         usages = x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH])
         builder = builder.add_extension(usages, critical=False)
         builder = builder.add_extension(x509.SubjectAlternativeName([_san(s) for s in sans]), critical=False)
@@ -99,7 +103,19 @@ def _make(node: Node, folder: Path) -> None:
     )
 
 
-def _builder(subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePublicKey) -> x509.CertificateBuilder:
+def _as_authority(builder: x509.CertificateBuilder) -> x509.CertificateBuilder:
+    """RFC 5280, 4.2.1: what a CA may sign; Python 3.13 insists on it."""
+    unused = dict.fromkeys(
+        ("content_commitment", "key_encipherment", "data_encipherment", "key_agreement", "encipher_only"), False
+    )
+    usage = x509.KeyUsage(digital_signature=True, key_cert_sign=True, crl_sign=True, decipher_only=False, **unused)
+    basic = x509.BasicConstraints(ca=True, path_length=0)
+    return builder.add_extension(basic, critical=True).add_extension(usage, critical=True)
+
+
+def _builder(
+    subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePublicKey, validity: timedelta
+) -> x509.CertificateBuilder:
     now = datetime.now(UTC)
     return (
         x509.CertificateBuilder()
@@ -108,7 +124,8 @@ def _builder(subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePublicK
         .public_key(key)
         .serial_number(x509.random_serial_number())
         .not_valid_before(now - SKEW)
-        .not_valid_after(now + VALIDITY)
+        .not_valid_after(now + validity)
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key), critical=False)
     )
 
 

@@ -41,6 +41,12 @@ def check(*, needs_tools: bool) -> None:
         raise CombinedError("the lab can't run on this machine", problems, hint=INSTEAD)
 
 
+def require_root() -> None:
+    """MeshkitError unless this is root: the lab's state and sockets are root's."""
+    if os.geteuid() != 0:
+        raise MeshkitError("the lab needs root", hint="sudo meshkit lab ...")
+
+
 def _problems(*, needs_tools: bool) -> Iterator[str]:
     if sys.platform != "linux":
         yield f"it needs Linux, this is {sys.platform}"

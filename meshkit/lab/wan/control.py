@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import socket
 import sys
 from collections.abc import Sequence
@@ -11,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 from meshkit.errors import MeshkitError
-from meshkit.events import Observer, ignore
 from meshkit.lab.command import kill_all, spawn
 from meshkit.lab.topology import Node, lab_folder
 from meshkit.lab.waiting import wait_until
@@ -24,9 +24,8 @@ START_TIMEOUT_S = 10
 ANSWER_TIMEOUT_S = 10.0
 
 
-def start(nodes: Sequence[Node], default: Link, observe: Observer = ignore) -> None:
+def start(nodes: Sequence[Node], default: Link) -> None:
     """Join exactly these nodes; pairs that are new get ``default``, the others keep what was set for them."""
-    del observe  # part of the signature for callers that report each part; this one takes no time worth a line
     _folder().mkdir(parents=True, exist_ok=True)
     if not _answers():
         spawn(MARK, _folder() / "forwarder.log", [sys.executable, "-m", "meshkit.lab.wan.forwarder", _folder()])
@@ -37,11 +36,7 @@ def start(nodes: Sequence[Node], default: Link, observe: Observer = ignore) -> N
 def stop() -> None:
     """End the process; its devices go with it."""
     kill_all(MARK)
-    folder = _folder()
-    for name in ("control.sock", "lock", "links.json", "links.partial", "forwarder.log"):
-        (folder / name).unlink(missing_ok=True)
-    if folder.exists():
-        folder.rmdir()
+    shutil.rmtree(_folder(), ignore_errors=True)
 
 
 def set_link(a: Node, b: Node, change: LinkChange) -> Link:

@@ -6,6 +6,7 @@ arrives. select() and not epoll: its timeout is exact to the microsecond, epoll'
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import json
 import select
@@ -40,7 +41,6 @@ class Forwarder:
         self._by_address: dict[bytes, str] = {}
         self._directions: dict[Pair, Direction] = {}
         self._schedule = Schedule()
-        self._default = Link()
 
     def answer(self, request: dict[str, Any]) -> object:
         """Carry out one request of ``meshkit.lab.wan.control``."""
@@ -89,11 +89,15 @@ class Forwarder:
         if onward is None:
             self._reply(tun, direction, ip.time_exceeded(packet))
         elif len(packet) > direction.link.mtu:
-            direction.counters.mtu += 1
-            if not direction.link.mtu_blackhole and not ip.may_fragment(packet):
-                self._reply(tun, direction, ip.fragmentation_needed(packet, direction.link.mtu))
+            self._too_large(tun, direction, packet)
         else:
             self._schedule.offer(direction, onward, self._tuns[target].fd, time.monotonic())
+
+    def _too_large(self, tun: Tun, direction: Direction, packet: bytes) -> None:
+        """Dropped, DF or not: most networks between clouds do not fragment, and the sender hears of it either way."""
+        direction.counters.mtu += 1
+        if not direction.link.mtu_blackhole:
+            self._reply(tun, direction, ip.fragmentation_needed(packet, direction.link.mtu))
 
     def _reply(self, tun: Tun, direction: Direction, packet: bytes | None) -> None:
         """The router stands next to the sender: its answer is not delayed, but a cut link has no router."""
@@ -139,14 +143,15 @@ class Forwarder:
         client, _ = listener.accept()
         with client:
             client.settimeout(1.0)
-            try:
-                request = json.loads(client.makefile().readline())
-                answer = {"links": self.answer(request)}
-            except (MeshkitError, ValueError, TypeError) as error:
-                answer = {"error": str(error)}
-            except OSError:
-                return
-            client.sendall(json.dumps(answer).encode() + b"\n")
+            with contextlib.suppress(OSError):
+                line = client.makefile().readline()
+                client.sendall(json.dumps(self._answer_or_error(line)).encode() + b"\n")
+
+    def _answer_or_error(self, line: str) -> dict[str, object]:
+        try:
+            return {"links": self.answer(json.loads(line))}
+        except (MeshkitError, OSError, ValueError, TypeError) as error:
+            return {"error": str(error)}
 
 
 def main(folder: Path) -> None:

@@ -8,8 +8,8 @@ from typing import Any
 
 from meshkit.errors import UsageError
 
-MTU_MINIMUM, MTU_MAXIMUM = 576, 9000
-"""RFC 791 asks every host to take 576 bytes; the tun devices are made for 9000 at most."""
+MTU_MINIMUM, MTU_MAXIMUM = 576, 1500
+"""RFC 791 asks every host to take 576 bytes; the nodes' own devices carry 1500, as the internet does."""
 
 DELAY_MAXIMUM_S = 10.0
 UNITS = {"us": 1e-6, "ms": 1e-3, "s": 1.0}

@@ -7,7 +7,6 @@ import struct
 
 HEADER = 20
 VERSION_4 = 4
-DONT_FRAGMENT = 0x4000
 ICMP, TIME_EXCEEDED, UNREACHABLE, FRAGMENTATION_NEEDED = 1, 11, 3, 4
 QUOTED = 8
 """An ICMP error quotes the offender's header and its first eight bytes (RFC 792)."""
@@ -39,11 +38,6 @@ def forwarded(packet: bytes) -> bytes | None:
     total = (packet[10] << 8 | packet[11]) + 0x100
     total = (total & 0xFFFF) + (total >> 16)
     return packet[:8] + bytes((ttl - 1, packet[9], total >> 8, total & 0xFF)) + packet[12:]
-
-
-def may_fragment(packet: bytes) -> bool:
-    """Whether the sender left the DF bit clear."""
-    return not (packet[6] << 8 | packet[7]) & DONT_FRAGMENT
 
 
 def time_exceeded(packet: bytes) -> bytes | None:

@@ -25,6 +25,13 @@ class Tun:
     def __init__(self, node: Node) -> None:
         self.node = node
         self.fd = os.open("/dev/net/tun", os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
+        try:
+            self._join(node)
+        except BaseException:
+            os.close(self.fd)
+            raise
+
+    def _join(self, node: Node) -> None:
         name = f"meshkitwan{node.index}"
         fcntl.ioctl(self.fd, TUNSETIFF, struct.pack("16sH22x", name.encode(), IFF_TUN | IFF_NO_PI))
         run("ip", "link", "set", name, "netns", node.namespace, "name", DEVICE)
