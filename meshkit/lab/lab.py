@@ -94,6 +94,14 @@ def status() -> tuple[ClusterStatus, ...]:
     )
 
 
+def pair(a: str, b: str) -> tuple[Node, Node]:
+    """Two different clusters of the lab by name, or UsageError."""
+    preflight.require_root()
+    if a == b:
+        raise UsageError(f"a link joins two clusters, {a!r} is one", hint="meshkit lab link aks eks")
+    return register.find(a), register.find(b)
+
+
 def build_tools(observe: Observer = ignore) -> None:
     """Build what ``up`` would build, and start nothing."""
     missing = toolchain.missing()

@@ -4,7 +4,7 @@ A process of its own forwards packets between tun devices, one in each node's na
 the kernel, but many kernels lack it, and a second implementation would have to be proven as exact as the first.
 """
 
-from meshkit.lab.wan.control import cut, heal, links, set_link, start, statistics, stop
+from meshkit.lab.wan.control import cut, heal, is_running, links, set_link, start, statistics, stop
 from meshkit.lab.wan.link import Link, LinkChange, parse_delay, parse_loss, parse_mtu
 
 __all__ = [
@@ -12,6 +12,7 @@ __all__ = [
     "LinkChange",
     "cut",
     "heal",
+    "is_running",
     "links",
     "parse_delay",
     "parse_loss",

@@ -27,9 +27,9 @@ ANSWER_TIMEOUT_S = 10.0
 def start(nodes: Sequence[Node], default: Link) -> None:
     """Join exactly these nodes; pairs that are new get ``default``, the others keep what was set for them."""
     _folder().mkdir(parents=True, exist_ok=True)
-    if not _answers():
+    if not is_running():
         spawn(MARK, _folder() / "forwarder.log", [sys.executable, "-m", "meshkit.lab.wan.forwarder", _folder()])
-        wait_until(_answers, START_TIMEOUT_S, "the WAN's forwarder", hint=f"see {_folder() / 'forwarder.log'}")
+        wait_until(is_running, START_TIMEOUT_S, "the WAN's forwarder", hint=f"see {_folder() / 'forwarder.log'}")
     _ask({"nodes": [(node.name, node.index) for node in nodes], "default": asdict(default)})
 
 
@@ -63,6 +63,15 @@ def links() -> dict[tuple[str, str], Link]:
     return {(a, b): Link(**link) for a, b, link in _ask({})}
 
 
+def is_running() -> bool:
+    """Whether the forwarder answers."""
+    try:
+        _ask({})
+    except MeshkitError:
+        return False
+    return True
+
+
 def statistics() -> dict[tuple[str, str], dict[str, int]]:
     """Packets sent on and dropped, per ordered pair and cause."""
     return {(a, b): counters for a, b, counters in _ask({"statistics": True})}
@@ -75,14 +84,6 @@ def _set(a: Node, b: Node, change: LinkChange) -> dict[tuple[str, str], Link]:
 
 def _folder() -> Path:
     return lab_folder() / "wan"
-
-
-def _answers() -> bool:
-    try:
-        _ask({})
-    except MeshkitError:
-        return False
-    return True
 
 
 def _ask(request: dict[str, Any]) -> list[Any]:
