@@ -2,7 +2,9 @@
 # it has been copied from the primary, so the registration is tried until Consul takes it; each new reason is logged.
 set -eu
 umask 077
-: "${LAN_ADDRESS:?the mesh gateway Service is not known to this pod yet}"
+case $LAN_ADDRESS in
+  '$('*) echo "the mesh gateway's Service was not there when this pod started: $LAN_ADDRESS is not known"; exit 1 ;;
+esac
 work=/envoy
 
 { printf 'X-Consul-Token: '; cat "$CONSUL_HTTP_TOKEN_FILE"; } > "$work/header"
@@ -16,6 +18,7 @@ until reason=$(curl --silent --show-error --fail-with-body --max-time 5 --cacert
   last=$reason
   sleep 1
 done
+rm "$work/header"
 echo "registered with $LAN_ADDRESS inside and $WAN_ADDRESS outside"
 
 CONSUL_HTTP_ADDR="https://$SERVER_HOST:8501" consul connect envoy -gateway=mesh -proxy-id=mesh-gateway \

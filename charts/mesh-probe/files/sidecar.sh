@@ -16,6 +16,7 @@ for name in service sidecar; do
     sleep 1
   done
 done
+rm "$work/header"
 echo "registered with $POD_IP"
 
 CONSUL_HTTP_ADDR="https://$SERVER_HOST:8501" consul connect envoy -proxy-id="$PROXY_ID" -node-name=mesh-probe \

@@ -16,16 +16,29 @@ capabilities:
   drop: [ALL]
 {{- end }}
 
+{{- define "probe.podSecurity" -}}
+runAsNonRoot: true
+runAsUser: 100
+runAsGroup: 1000
+fsGroup: 1000
+seccompProfile:
+  type: RuntimeDefault
+{{- end }}
+
 {{- define "probe.service" -}}
 {{- dict "Node" "mesh-probe" "Address" "@POD_IP@" "Service" (dict
   "ID" .Values.service "Service" .Values.service "Address" "@POD_IP@" "Port" 8080) | toPrettyJson }}
 {{- end }}
 
+{{/*
+Upstreams listen on every address of the pod: on the pod's own for requests through the API server's pod proxy, on
+loopback for port forwards. Who may come in by the first way is up to the NetworkPolicy.
+*/}}
 {{- define "probe.sidecar" -}}
 {{- $upstreams := list -}}
 {{- range .Values.upstreams -}}
 {{- $upstreams = append $upstreams (dict
-  "DestinationName" .service "Datacenter" .datacenter "LocalBindAddress" "@POD_IP@" "LocalBindPort" (int .port)
+  "DestinationName" .service "Datacenter" .datacenter "LocalBindAddress" "0.0.0.0" "LocalBindPort" (int .port)
   "MeshGateway" (dict "Mode" "local")) -}}
 {{- end -}}
 {{- $proxy := dict
@@ -36,24 +49,30 @@ capabilities:
   "Kind" "connect-proxy" "ID" $name "Service" $name "Address" "@POD_IP@" "Port" 20000 "Proxy" $proxy) | toPrettyJson }}
 {{- end }}
 
-{{/* The echo: HTTP answers with who it is, TCP sends back what it gets; both behind the sidecar, on loopback. */}}
+{{/*
+The echo, on loopback behind the sidecar. One port does both, so that one service, one certificate and one intention
+serve every kind of probe: what begins as HTTP is answered with who it is, anything else is sent back as it came.
+*/}}
 {{- define "probe.echo" -}}
+{{- $type := "type.googleapis.com/envoy.extensions.filters" -}}
 {{- $body := dict "service" .Values.service "datacenter" .Values.datacenter | toJson -}}
 {{- $route := dict
   "match" (dict "prefix" "/")
   "direct_response" (dict "status" 200 "body" (dict "inline_string" (printf "%s\n" $body))) -}}
 {{- $hosts := list (dict "name" "echo" "domains" (list "*") "routes" (list $route)) -}}
-{{- $router := dict "name" "router" "typed_config" (dict
-  "@type" "type.googleapis.com/envoy.extensions.filters.http.router.v3.Router") -}}
+{{- $router := dict "name" "router" "typed_config" (dict "@type" (printf "%s.http.router.v3.Router" $type)) -}}
 {{- $http := dict "name" "http" "typed_config" (dict
-  "@type" "type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager"
+  "@type" (printf "%s.network.http_connection_manager.v3.HttpConnectionManager" $type)
   "stat_prefix" "echo" "route_config" (dict "virtual_hosts" $hosts) "http_filters" (list $router)) -}}
-{{- $tcp := dict "name" "echo" "typed_config" (dict
-  "@type" "type.googleapis.com/envoy.extensions.filters.network.echo.v3.Echo") -}}
-{{- $listeners := list
-  (dict "name" "http" "address" (dict "socket_address" (dict "address" "127.0.0.1" "port_value" 8080))
-    "filter_chains" (list (dict "filters" (list $http))))
-  (dict "name" "tcp" "address" (dict "socket_address" (dict "address" "127.0.0.1" "port_value" 9090))
-    "filter_chains" (list (dict "filters" (list $tcp)))) -}}
-{{- dict "static_resources" (dict "listeners" $listeners) | toPrettyJson }}
+{{- $tcp := dict "name" "echo" "typed_config" (dict "@type" (printf "%s.network.echo.v3.Echo" $type)) -}}
+{{- $inspector := dict "name" "http" "typed_config" (dict
+  "@type" (printf "%s.listener.http_inspector.v3.HttpInspector" $type)) -}}
+{{- $listener := dict
+  "name" "echo"
+  "address" (dict "socket_address" (dict "address" "127.0.0.1" "port_value" 8080))
+  "listener_filters" (list $inspector)
+  "filter_chains" (list
+    (dict "filter_chain_match" (dict "application_protocols" (list "http/1.0" "http/1.1" "h2c")) "filters" (list $http)))
+  "default_filter_chain" (dict "filters" (list $tcp)) -}}
+{{- dict "static_resources" (dict "listeners" (list $listener)) | toPrettyJson }}
 {{- end }}
