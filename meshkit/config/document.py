@@ -120,6 +120,7 @@ class _Walk:
     def __init__(self, document: Document) -> None:
         self._document = document
         self._values = 0
+        self._constructor = yaml.constructor.SafeConstructor()
 
     def value(self, node: yaml.Node, where: Where) -> Any:
         self._values += 1
@@ -144,6 +145,7 @@ class _Walk:
                 self._report(where, "merge keys (<<) are not supported", line)
                 continue
             place = (*where, key.value)
+            self._check_text(key.value, place, line)
             if key.value in found:
                 self._report(place, f"given twice, first in line {self._document.lines[place]}", line)
                 continue
@@ -153,12 +155,12 @@ class _Walk:
 
     def _scalar(self, node: yaml.Node, where: Where, line: int) -> Any:
         if node.tag in _TEXTS:
-            return str(node.value)
+            return self._check_text(node.value, where, line)
         if node.tag not in _SCALARS:
             self._report(where, "tags such as !!binary are not supported", line)
             return None
         try:
-            value = yaml.SafeLoader("").construct_object(node)
+            value = self._constructor.construct_object(node)
         except (ValueError, KeyError):
             self._report(where, f"the tag !!{node.tag.removeprefix(_TAG)} does not fit its value", line)
             return None
@@ -166,6 +168,12 @@ class _Walk:
             self._report(where, "a number beyond what Helm can hold", line)
             return None
         return value
+
+    def _check_text(self, text: str, where: Where, line: int) -> str:
+        """The text; an escape of YAML can make half a character, which nothing after this could write."""
+        if any("\ud800" <= c <= "\udfff" for c in text):
+            self._report(where, "an escape that is no character", line)
+        return text
 
     def _report(self, where: Where, text: str, line: int) -> None:
         self._document.problems.append(Problem(where, text, line=line))

@@ -45,5 +45,5 @@ def datacenter_name(context: str) -> str:
     name = re.sub(r"[^a-z0-9]+", "-", ascii_only).strip("-")
     if is_legal(name):
         return name
-    digest = hashlib.sha256(context.encode(errors="surrogateescape")).hexdigest()[:_HASHED]
+    digest = hashlib.sha256(context.encode(errors="surrogatepass")).hexdigest()[:_HASHED]
     return f"{name[: LONGEST - _HASHED - 1].strip('-') or 'dc'}-{digest}"
