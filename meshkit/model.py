@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 
 DEFAULT_NAMESPACE = "consul"
 DEFAULT_FEDERATION = "mesh"
@@ -53,10 +53,10 @@ class Federation:
 
 @dataclass(frozen=True)
 class ServerState:
-    """One Consul server."""
+    """One Consul server: its node name, its pod's address and whether the pod is ready."""
 
     name: str
-    leader: bool
+    address: str
     healthy: bool
 
 
@@ -64,38 +64,62 @@ class ServerState:
 class GatewayState:
     """A datacenter's mesh gateways behind their public address."""
 
-    address: str
-    port: int
-    ready: int
-    desired: int
+    address: str = ""
+    port: int = 0
+    ready: int = 0
+    desired: int = 0
 
 
 @dataclass(frozen=True)
 class CertificateState:
-    """A certificate and when it ends, UTC."""
+    """A certificate in the cluster: its validity in UTC, SHA-256 fingerprint, and why it can't stay (or nothing)."""
 
     name: str
+    not_before: datetime
     not_after: datetime
+    fingerprint: str
+    faults: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class ConsulState:
+    """What a datacenter's servers say: of themselves, of what they copy, and of the others.
+
+    ``wan`` maps member names (``<node>.<datacenter>``) to Serf's status, ``gateways`` are the datacenters whose mesh
+    gateways are known here, ``catalogs`` the services seen of each datacenter. ``replication`` says why ACLs are not
+    copied, and is empty when they are or need not be.
+    """
+
+    leader: str
+    wan: Mapping[str, str]
+    gateways: frozenset[str]
+    replication: str
+    gateway_mode: str
+    default_deny: bool
+    catalogs: Mapping[str, frozenset[str]]
 
 
 @dataclass(frozen=True)
 class DatacenterState:
-    """One datacenter as seen; ``error`` says why nothing could be seen."""
+    """One datacenter as seen; ``error`` says why nothing, ``consul_error`` why no Consul server, could be seen."""
 
     name: str
     context: str
     primary: bool
     version: str = ""
+    skew_s: float = 0.0
     servers: tuple[ServerState, ...] = ()
-    gateway: GatewayState = GatewayState("", 0, 0, 0)
+    gateway: GatewayState = GatewayState()
     certificates: tuple[CertificateState, ...] = ()
+    consul: ConsulState | None = None
     drift: tuple[str, ...] = ()
     error: str = ""
+    consul_error: str = ""
 
 
 @dataclass(frozen=True)
 class LinkState:
-    """Whether one datacenter sees another through the WAN; ``reason`` is empty when it does."""
+    """Whether one datacenter sees another's servers through the WAN; ``reason`` is empty when it does."""
 
     source: str
     target: str
@@ -105,9 +129,10 @@ class LinkState:
 
 @dataclass(frozen=True)
 class FederationState:
-    """The whole federation as seen at one moment."""
+    """The whole federation as seen at one moment (UTC)."""
 
     federation: str
+    seen_at: datetime
     datacenters: tuple[DatacenterState, ...]
     links: tuple[LinkState, ...]
 
@@ -118,5 +143,20 @@ class FederationState:
 
 
 def _is_healthy(dc: DatacenterState) -> bool:
-    servers = bool(dc.servers) and all(s.healthy for s in dc.servers) and any(s.leader for s in dc.servers)
-    return not dc.error and servers and dc.gateway.desired > 0 and dc.gateway.ready == dc.gateway.desired
+    servers = bool(dc.servers) and all(s.healthy for s in dc.servers)
+    gateways = dc.gateway.desired > 0 and dc.gateway.ready == dc.gateway.desired
+    return not dc.error and dc.consul is not None and bool(dc.consul.leader) and servers and gateways
+
+
+Verdict = Literal["pass", "warn", "fail", "skip"]
+
+
+@dataclass(frozen=True)
+class CheckResult:
+    """How a check ended; ``hint`` is empty when it passed, ``detail`` says what was seen."""
+
+    category: str
+    check: str
+    verdict: Verdict
+    detail: str
+    hint: str

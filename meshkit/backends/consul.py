@@ -72,8 +72,7 @@ class ConsulClient:
 
     def config_entries(self, kind: str) -> Sequence[Manifest]:
         """See ``base.Consul``."""
-        _, entries = self._call(lambda: self._client.config.list(kind))
-        return entries or []
+        return self._call(lambda: self._client.config.list(kind)) or []
 
     def write_config_entry(self, entry: Manifest) -> None:
         """See ``base.Consul``."""

@@ -26,14 +26,28 @@ class Intention:
     action: Action
 
 
-def proxy_defaults() -> Entry:
-    """Sidecars reach other datacenters through their own datacenter's mesh gateway."""
-    return {"Kind": "proxy-defaults", "Name": "global", "MeshGateway": {"Mode": "local"}, "Meta": OWNED}
+DEFAULT_DENY = Intention(ANY, ANY, "deny")
+GATEWAY_MODE = "local"
 
 
-def with_intention(entry: Entry | None, wanted: Intention) -> Entry:
+def proxy_defaults(found: Sequence[Entry] = ()) -> Entry:
+    """Sidecars reach other datacenters through their own mesh gateway; all else that was set stays."""
+    before = next((entry for entry in found if entry["Name"] == "global"), None)
+    kept = writable(before) if before else {"Kind": "proxy-defaults", "Name": "global", "Meta": OWNED}
+    return kept | {"MeshGateway": {"Mode": GATEWAY_MODE}}
+
+
+def gateway_mode(entries: Sequence[Entry]) -> str:
+    """The mesh gateway mode that proxy-defaults set, empty when they set none."""
+    found = next((entry for entry in entries if entry["Name"] == "global"), {})
+    return str((found.get("MeshGateway") or {}).get("Mode") or "")
+
+
+def with_intention(entry: Entry | None, wanted: Intention, description: str = "") -> Entry:
     """The destination's service-intentions entry with this one source set; everything else in it is kept."""
     source = {"Name": wanted.source, "Action": wanted.action}
+    if description:
+        source["Description"] = description
     if entry is None:
         return {"Kind": "service-intentions", "Name": wanted.destination, "Sources": [source], "Meta": OWNED}
     others = [s for s in entry["Sources"] if s["Name"] != wanted.source]

@@ -1,4 +1,4 @@
-"""Names of the Secrets that meshkit makes and the charts mount, and the keys inside them."""
+"""Names that meshkit and the charts agree on: Secrets, releases, workloads and their labels."""
 
 from __future__ import annotations
 
@@ -17,6 +17,13 @@ TOKENS = {
 
 CONSUL_RELEASE, PROBE_RELEASE = "consul", "mesh-probe"
 SERVERS, GATEWAY, PROBE = "consul-server", "consul-mesh-gateway", "mesh-probe"
+SERVER_SELECTOR = "app=consul,component=server"
+GATEWAY_SELECTOR = "app=consul,component=mesh-gateway"
+PROBE_SELECTOR = "app=mesh-probe"
+"""Labels that both this project's chart and the official one put on servers and gateways."""
+
+GATEWAY_SERVICE = "meshkit-mesh-gateway"
+"""The public Service, meshkit's own."""
 
 
 def probe_service(datacenter: str) -> str:

@@ -63,7 +63,7 @@ serve every kind of probe: what begins as HTTP is answered with who it is, anyth
 {{- $router := dict "name" "router" "typed_config" (dict "@type" (printf "%s.http.router.v3.Router" $type)) -}}
 {{- $http := dict "name" "http" "typed_config" (dict
   "@type" (printf "%s.network.http_connection_manager.v3.HttpConnectionManager" $type)
-  "stat_prefix" "echo" "route_config" (dict "virtual_hosts" $hosts) "http_filters" (list $router)) -}}
+  "stat_prefix" "echo" "common_http_protocol_options" (dict "max_requests_per_connection" 1) "route_config" (dict "virtual_hosts" $hosts) "http_filters" (list $router)) -}}
 {{- $tcp := dict "name" "echo" "typed_config" (dict "@type" (printf "%s.network.echo.v3.Echo" $type)) -}}
 {{- $inspector := dict "name" "http" "typed_config" (dict
   "@type" (printf "%s.listener.http_inspector.v3.HttpInspector" $type)) -}}

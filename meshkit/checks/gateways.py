@@ -1,0 +1,50 @@
+"""Mesh gateways: an address, all replicas ready, and known to every datacenter."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from meshkit.checks.check import Check
+from meshkit.model import FederationState
+
+
+def _addresses(state: FederationState) -> Iterator[str]:
+    return (f"{dc.name}: no address" for dc in state.datacenters if not dc.error and not dc.gateway.address)
+
+
+def _ready(state: FederationState) -> Iterator[str]:
+    for dc in state.datacenters:
+        if not dc.error and (dc.gateway.ready < dc.gateway.desired or not dc.gateway.desired):
+            yield f"{dc.name}: {dc.gateway.ready} of {dc.gateway.desired} ready"
+
+
+def _known(state: FederationState) -> Iterator[str]:
+    everyone = {dc.name for dc in state.datacenters}
+    for dc in state.datacenters:
+        unknown = everyone - dc.consul.gateways if dc.consul else set()
+        if unknown:
+            yield f"{dc.name} does not know the gateways of {', '.join(sorted(unknown))}"
+
+
+CHECKS = (
+    Check(
+        "gateways",
+        "mesh gateways have a public address",
+        "kubectl -n consul describe service meshkit-mesh-gateway",
+        _addresses,
+        "cluster",
+    ),
+    Check(
+        "gateways",
+        "mesh gateways are ready",
+        "kubectl -n consul describe pods -l component=mesh-gateway",
+        _ready,
+        "cluster",
+    ),
+    Check(
+        "gateways",
+        "every datacenter knows every mesh gateway",
+        "let the primary's gateway address be reachable from the others",
+        _known,
+    ),
+)

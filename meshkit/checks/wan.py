@@ -1,0 +1,47 @@
+"""WAN: every datacenter sees every other's servers, and their catalogs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from meshkit.checks.check import Check
+from meshkit.consul.names import probe_service
+from meshkit.model import FederationState
+
+REACH_HINT = "let the gateway addresses be reached from the other clouds: meshkit status shows them"
+
+
+def _members(state: FederationState) -> Iterator[str]:
+    expected = {f"{server.name}.{dc.name}" for dc in state.datacenters for server in dc.servers}
+    for dc in state.datacenters:
+        if dc.consul:
+            missing = sorted(expected - dc.consul.wan.keys())
+            if missing:
+                yield f"{dc.name} does not know {', '.join(missing)}"
+            for name, status in dc.consul.wan.items():
+                if name in expected and status != "alive":
+                    yield f"{dc.name} sees {name} as {status}"
+
+
+def _health(state: FederationState) -> Iterator[str]:
+    return (f"{link.source} to {link.target}: {link.reason}" for link in state.links if not link.healthy)
+
+
+def _catalogs(state: FederationState) -> Iterator[str]:
+    for dc in state.datacenters:
+        for other in state.datacenters:
+            services = dc.consul.catalogs.get(other.name, frozenset()) if dc.consul else frozenset()
+            if dc.consul and probe_service(other.name) not in services:
+                yield f"{dc.name} does not find {probe_service(other.name)} in the catalog of {other.name}"
+
+
+CHECKS = (
+    Check("wan", "all servers are alive WAN members everywhere", REACH_HINT, _members),
+    Check("wan", "every datacenter sees the others' servers healthy", REACH_HINT, _health),
+    Check(
+        "wan",
+        "services are found across datacenters",
+        "kubectl -n consul logs -l app=mesh-probe -c register",
+        _catalogs,
+    ),
+)

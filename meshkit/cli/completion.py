@@ -1,0 +1,34 @@
+"""What the shell may complete: contexts of the kubeconfig, datacenters of the known federations."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import yaml
+
+from meshkit.errors import MeshkitError
+from meshkit.federation import state
+
+
+def contexts(incomplete: str) -> list[str]:
+    """Contexts that begin so; nothing when the kubeconfig can't be read, since completion must not complain."""
+    files = os.environ.get("KUBECONFIG") or str(Path.home() / ".kube" / "config")
+    names: list[str] = []
+    for file in files.split(os.pathsep):
+        try:
+            document = yaml.safe_load(Path(file).read_text()) or {}
+            names += [str(entry["name"]) for entry in document.get("contexts") or ()]
+        except (OSError, ValueError, yaml.YAMLError, AttributeError, TypeError, KeyError):
+            continue
+    return [name for name in names if name.startswith(incomplete)]
+
+
+def datacenters(incomplete: str) -> list[str]:
+    """Datacenters of this machine's federations that begin so."""
+    try:
+        identities = [state.State(name).identity() for name in state.known()]
+    except MeshkitError:
+        return []
+    names = [dc.name for identity in identities if identity for dc in identity.federation.datacenters]
+    return [name for name in names if name.startswith(incomplete)]

@@ -1,0 +1,123 @@
+"""``meshkit federate``: bring the federation about, or show what that would change."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from meshkit.cli import console
+from meshkit.cli.options import Output, PassphraseFile, read_passphrase
+from meshkit.errors import UsageError
+from meshkit.events import Note
+
+if TYPE_CHECKING:
+    from meshkit.federation.context import Context
+    from meshkit.federation.state import State
+    from meshkit.model import Federation
+
+app = typer.Typer(add_completion=False, rich_markup_mode=None)
+TIMEOUT_S = 600.0
+Timeout = Annotated[float, typer.Option(metavar="SECONDS", min=1, help="Longest wait for one condition.")]
+
+
+def _contexts(incomplete: str) -> list[str]:
+    from meshkit.cli.completion import contexts
+
+    return contexts(incomplete)
+
+
+@app.command()
+def federate(  # noqa: PLR0913 - one parameter per option
+    clusters: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[CONTEXT | NAME=CONTEXT]...",
+            help="Clusters by kubeconfig context; NAME becomes the datacenter's name.",
+            autocompletion=_contexts,
+        ),
+    ] = None,
+    *,
+    file: Annotated[
+        str, typer.Option("--file", "-f", metavar="FILE", help="A mesh.yaml that describes it all; - for stdin.")
+    ] = "",
+    primary: Annotated[str, typer.Option(metavar="NAME", help="Primary datacenter; the first one named.")] = "",
+    federation: Annotated[str, typer.Option(metavar="NAME", help="Name of the federation.")] = "mesh",
+    namespace: Annotated[str, typer.Option(help="Namespace in every cluster; consul.")] = "",
+    chart: Annotated[str, typer.Option(metavar="light|PATH", help="Consul chart; light is meshkit's own.")] = "",
+    servers: Annotated[int | None, typer.Option(help="Consul servers per datacenter: 1, 3 or 5.")] = None,
+    gateways: Annotated[int | None, typer.Option(help="Mesh gateways per datacenter.")] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would change; write nothing.")] = False,
+    timeout: Timeout = TIMEOUT_S,
+    passphrase_file: PassphraseFile = None,
+    output: Output = "table",
+) -> None:
+    """Make one Consul service mesh of two or more clusters, and prove that it works.
+
+    Every step looks first and does only what is missing, so the command can be run again at any time, also after
+    it was killed. Clusters of an existing federation need not be named again: they stay.
+
+    \b
+    Examples:
+      meshkit federate aks eks
+      meshkit federate aks prod=arn:aws:eks:eu-west-1:1234:cluster/prod --servers 3 --gateways 2
+      meshkit federate aks eks --dry-run
+      meshkit init aks eks > mesh.yaml && meshkit federate -f mesh.yaml
+    """
+    options: dict[str, Any] = {
+        "primary": primary,
+        "namespace": namespace,
+        "chart": chart,
+        "servers": servers,
+        "gateways": gateways,
+    }
+    if file and (clusters or any(options.values())):
+        raise UsageError("a file and arguments can't be mixed", hint="put everything into the file, or leave out -f")
+
+    from meshkit import config
+    from meshkit.cli import wiring
+    from meshkit.federation.state import State
+
+    named = config.load(file) if file else config.from_arguments(clusters or [], federation=federation, **options)
+    state = State(named.name, read_passphrase(passphrase_file, os.environ))
+    whole = _whole(named, state, None if file else options)
+    with console.narrator() as observe, wiring.connect(whole, state, observe, timeout) as context:
+        for dc in whole.datacenters:
+            if dc.name not in {n.name for n in named.datacenters}:
+                observe(Note("is in the federation already and stays", dc.name))
+        if dry_run:
+            _show_plan(context, output)
+        else:
+            _run(context, state, output)
+
+
+def _whole(named: Federation, state: State, given: dict[str, Any] | None) -> Federation:
+    from meshkit.federation import describe
+
+    identity = state.identity()
+    return describe.resolve(named, identity.federation if identity else None, given)
+
+
+def _show_plan(context: Context, output: str) -> None:
+    from meshkit.federation import runner
+    from meshkit.report import plan
+
+    found = [(step.name, changes) for step, changes in runner.plan(context)]
+    if output == "json":
+        console.print_json(plan.as_json(context.federation, found))
+    else:
+        typer.echo(plan.as_text(context.federation, found))
+
+
+def _run(context: Context, state: State, output: str) -> None:
+    from meshkit.federation import releases, runner
+    from meshkit.report import plan
+
+    with state.locked():
+        results = runner.run(context)
+    addresses = releases.addresses(context) or {}
+    if output == "json":
+        console.print_json(plan.result_as_json(context.federation, results, addresses))
+    else:
+        typer.echo(plan.result_as_text(context.federation, results, addresses))

@@ -1,0 +1,127 @@
+"""The one place that knows the real backends: from a federation's description to a Context over live clients."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+import threading
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from typing import Generic, TypeVar
+
+from meshkit.backends.base import Consul, Helm, Kube
+from meshkit.backends.clock import SystemClock
+from meshkit.backends.consul import ConsulClient
+from meshkit.backends.kube import KubeClient
+from meshkit.consul.names import SERVER_SELECTOR
+from meshkit.errors import MeshkitError, UnreachableError, UsageError
+from meshkit.events import Observer
+from meshkit.federation import access
+from meshkit.federation.context import Context
+from meshkit.federation.state import State
+from meshkit.kubernetes import is_ready
+from meshkit.model import Datacenter, Federation
+
+HTTPS_PORT = 8501
+T = TypeVar("T")
+
+
+@contextmanager
+def connect(federation: Federation, state: State, observe: Observer, timeout_s: float) -> Iterator[Context]:
+    """A run's context; forwards and connections end with it."""
+    kube = open_clusters(federation.datacenters)
+    clock = SystemClock()
+    with ExitStack() as stack:
+        consuls = _ConsulConnections(federation, state, kube, stack)
+        yield Context(federation, state, kube, _Once(_helm(federation)), _Once(consuls.open), clock, observe, timeout_s)
+
+
+def open_clusters(datacenters: tuple[Datacenter, ...]) -> Mapping[str, Kube]:
+    """A client per datacenter; what is wrong with any context is reported for all of them at once."""
+    clients: dict[str, Kube] = {}
+    problems: list[MeshkitError] = []
+    for dc in datacenters:
+        try:
+            clients[dc.name] = KubeClient(dc.context, os.environ.get("KUBECONFIG"))
+        except UsageError as error:
+            problems.append(error)
+    if len(problems) == 1:
+        raise problems[0]
+    if problems:
+        lines = "\n".join(f"{p.message} ({p.hint})" for p in problems)
+        raise UsageError(f"{len(problems)} contexts can't be used", hint="kubectl config get-contexts", detail=lines)
+    return clients
+
+
+class _Once(Generic[T]):
+    """Opens one thing per datacenter, on first use, from whichever thread; a failure is not remembered."""
+
+    def __init__(self, make: Callable[[str], T]) -> None:
+        self._make = make
+        self._made: dict[str, T] = {}
+        self._locks: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
+
+    def __call__(self, name: str) -> T:
+        with self._locks[name]:
+            if name not in self._made:
+                self._made[name] = self._make(name)
+            return self._made[name]
+
+
+def _helm(federation: Federation) -> Callable[[str], Helm]:
+    """Helm from PATH, else the one that the lab has built."""
+
+    def open_helm(name: str) -> Helm:
+        from meshkit.backends.helm import HelmClient
+
+        context = next(dc.context for dc in federation.datacenters if dc.name == name)
+        return HelmClient(context, executable=_helm_executable())
+
+    return open_helm
+
+
+def _helm_executable() -> str:
+    if shutil.which("helm"):
+        return "helm"
+    from meshkit.lab import toolchain
+
+    try:
+        return str(toolchain.tool("helm"))
+    except MeshkitError:
+        return "helm"  # HelmClient then says what is missing
+
+
+class _ConsulConnections:
+    """Consul's API of each datacenter through a forward to one of its servers, with TLS that our own CA vouches for."""
+
+    def __init__(self, federation: Federation, state: State, kube: Mapping[str, Kube], stack: ExitStack) -> None:
+        self._federation = federation
+        self._state = state
+        self._kube = kube
+        self._stack = stack
+        self._credentials = _Once(lambda _: access.credentials(state, federation, kube))
+
+    def open(self, name: str) -> Consul:
+        """A client of a datacenter; UnreachableError while none of its servers is ready."""
+        dc = next(dc for dc in self._federation.datacenters if dc.name == name)
+        pods = self._kube[name].list("Pod", dc.namespace, selector=SERVER_SELECTOR)
+        ready = sorted(str(pod["metadata"]["name"]) for pod in pods if is_ready(pod))
+        if not ready:
+            raise UnreachableError(f"{name}: no Consul server is ready")
+        held = self._credentials("")
+        ca_file = self._stack.enter_context(_file(held.ca_certificate))
+        port = self._stack.enter_context(self._kube[name].forward(ready[0], dc.namespace, HTTPS_PORT))
+        client = ConsulClient(name, port, held.token.reveal(), ca_file)
+        self._stack.callback(client.close)
+        return client
+
+
+@contextmanager
+def _file(text: str) -> Iterator[str]:
+    """A public text as a file, for a library that takes only paths."""
+    with tempfile.NamedTemporaryFile("w", prefix="meshkit-ca-", suffix=".crt") as file:
+        file.write(text)
+        file.flush()
+        yield file.name

@@ -1,0 +1,1 @@
+"""Federating datacenters: the procedure, its steps, its state, and taking it apart again."""

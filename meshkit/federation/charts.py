@@ -1,0 +1,36 @@
+"""Which chart goes where: this project's own by default, the user's by path, and what identifies their content."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+from meshkit.model import LIGHT_CHART, Federation
+
+
+def folder() -> Path:
+    """Where the charts are: in the package once installed, at the top of the source tree before."""
+    package = Path(__file__).parent.parent
+    installed = package / "_charts"
+    return installed if installed.exists() else package.parent / "charts"
+
+
+def consul(federation: Federation) -> Path:
+    """The chart of the Consul release."""
+    return folder() / "consul" if federation.chart == LIGHT_CHART else Path(federation.chart)
+
+
+def probe() -> Path:
+    """The chart of the probe."""
+    return folder() / "mesh-probe"
+
+
+def digest(chart: Path) -> bytes:
+    """Changes with any file of a chart (a folder or an archive), by name or content."""
+    if chart.is_file():
+        return hashlib.sha256(chart.read_bytes()).digest()
+    found = hashlib.sha256()
+    for path in sorted(p for p in chart.rglob("*") if p.is_file()):
+        found.update(f"{path.relative_to(chart)}\0".encode())
+        found.update(hashlib.sha256(path.read_bytes()).digest())
+    return found.digest()

@@ -1,0 +1,60 @@
+"""What the federation shall be, from what the user named now and what is known from before.
+
+A run that names fewer options or fewer clusters than an earlier one must not undo it: what is not named stays.
+Datacenters leave by ``meshkit leave`` alone, and the primary can't change, since tokens and config entries live there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from meshkit.errors import UsageError
+from meshkit.model import Datacenter, Federation
+
+
+def resolve(named: Federation, known: Federation | None, given: Mapping[str, Any] | None) -> Federation:
+    """The federation to bring about.
+
+    ``given`` are the fields that the user set by options (of Datacenter, and ``chart`` and ``primary``); None when
+    ``named`` comes from a file, which describes its datacenters in full.
+    """
+    if known is None:
+        return named
+    _refuse_changes(named, known, named.primary.name if given is None else (given.get("primary") or ""))
+    before = {dc.name: dc for dc in known.datacenters}
+    merged = [dc if given is None else _merged(dc, before.get(dc.name), given) for dc in named.datacenters]
+    merged += carried_over(named, known)
+    primary = known.primary.name
+    ordered = sorted((replace(dc, primary=dc.name == primary) for dc in merged), key=lambda dc: not dc.primary)
+    chart = named.chart if given is None else given.get("chart") or known.chart
+    return Federation(known.name, tuple(ordered), chart)
+
+
+def carried_over(named: Federation, known: Federation | None) -> tuple[Datacenter, ...]:
+    """Datacenters of the federation that the user did not name now."""
+    names = {dc.name for dc in named.datacenters}
+    return tuple(dc for dc in known.datacenters if dc.name not in names) if known else ()
+
+
+def _merged(dc: Datacenter, before: Datacenter | None, given: Mapping[str, Any]) -> Datacenter:
+    if before is None:
+        return dc
+    options = {key: value for key, value in given.items() if key not in ("chart", "primary") and value}
+    return replace(before, context=dc.context, **options)
+
+
+def _refuse_changes(named: Federation, known: Federation, primary: str) -> None:
+    contexts = {dc.context: dc.name for dc in known.datacenters}
+    for dc in named.datacenters:
+        if contexts.get(dc.context, dc.name) != dc.name:
+            raise UsageError(
+                f"context {dc.context} is in the federation already as {contexts[dc.context]}",
+                hint=f"keep that name: {contexts[dc.context]}={dc.context}",
+            )
+    if primary and primary != known.primary.name:
+        raise UsageError(
+            f"the primary is {known.primary.name} and can't be changed to {primary}",
+            hint="a new primary needs meshkit destroy and a new federation",
+        )

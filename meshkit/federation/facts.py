@@ -1,0 +1,138 @@
+"""What one cluster looks like before meshkit touches it: read by ``observe``, judged by ``preflight``.
+
+Observing and judging are apart so that each rule of the judgement has a test that needs no cluster.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+
+from meshkit.backends.base import Clock, Kube, Manifest, Permission, Ref
+from meshkit.consul.names import SERVER_SELECTOR
+from meshkit.federation.objects import FEDERATION_CONFIGMAP
+from meshkit.model import Datacenter
+
+DEFAULT_CLASS = "storageclass.kubernetes.io/is-default-class"
+
+REVIEWS_AT_ONCE = 8
+WRITES = ("get", "create", "patch", "delete")
+
+
+def needed_permissions(namespace: str) -> tuple[Permission, ...]:
+    """Everything that federate, leave and destroy will do, as the API server can be asked about it."""
+    inside = {
+        "": ("secrets", "configmaps", "services", "serviceaccounts"),
+        "apps": ("statefulsets", "deployments"),
+        "policy": ("poddisruptionbudgets",),
+        "networking.k8s.io": ("networkpolicies",),
+    }
+    wanted = [
+        Permission(verb, resource, group, namespace)
+        for group, resources in inside.items()
+        for resource in resources
+        for verb in WRITES
+    ]
+    wanted += [Permission(verb, "persistentvolumeclaims", "", namespace) for verb in ("list", "delete")]
+    wanted += [Permission(verb, "pods", "", namespace) for verb in ("get", "list")]
+    wanted += [
+        Permission("get", "pods/log", "", namespace),
+        Permission("create", "pods/portforward", "", namespace),
+        Permission("list", "events", "", namespace),
+        Permission("create", "namespaces"),
+        Permission("list", "storageclasses", "storage.k8s.io"),
+        Permission("list", "statefulsets", "apps"),
+    ]
+    return tuple(wanted)
+
+
+@dataclass(frozen=True)
+class Marker:
+    """The ConfigMap by which a cluster knows its federation."""
+
+    federation_id: str
+    federation: str
+    datacenter: str
+    ca_fingerprint: str
+
+
+@dataclass(frozen=True)
+class ClusterFacts:
+    """One cluster as seen; ``skew_s`` is its clock minus this machine's, in seconds."""
+
+    datacenter: str
+    version: str
+    uid: str
+    skew_s: float
+    refused: tuple[Permission, ...] = ()
+    default_storage_class: str = ""
+    load_balancer_seen: bool = False
+    namespace_phase: str = ""
+    foreign_consul: tuple[str, ...] = ()
+    marker: Marker | None = None
+
+
+def observe(kube: Kube, datacenter: Datacenter, clock: Clock) -> ClusterFacts:
+    """Read everything preflight judges. Raises what the backend raises when the API server gives no answer."""
+    version = kube.version()
+    skew = (kube.clock() - clock.now()).total_seconds()
+    namespace = datacenter.namespace
+    refused = _refused(kube, namespace)
+    readable = not {p.resource for p in refused} & {"secrets", "configmaps", "storageclasses", "statefulsets"}
+    system = kube.get(Ref("Namespace", "kube-system"))
+    facts = ClusterFacts(datacenter.name, version, system["metadata"]["uid"] if system else "", skew, refused)
+    return _with_objects(facts, kube, namespace) if readable else facts
+
+
+def _refused(kube: Kube, namespace: str) -> tuple[Permission, ...]:
+    """The needed permissions that these credentials lack; asked side by side, since a review costs a round trip."""
+    needed = needed_permissions(namespace)
+    with ThreadPoolExecutor(REVIEWS_AT_ONCE) as pool:
+        return tuple(p for p, allowed in zip(needed, pool.map(kube.can, needed), strict=True) if not allowed)
+
+
+def _with_objects(facts: ClusterFacts, kube: Kube, namespace: str) -> ClusterFacts:
+    """The part that needs permission to read."""
+    found = kube.get(Ref("Namespace", namespace))
+    marker = read_marker(kube, namespace)
+    servers = kube.list("StatefulSet", selector=SERVER_SELECTOR)
+    return replace(
+        facts,
+        default_storage_class=_default_class(kube.list("StorageClass")),
+        load_balancer_seen=_load_balancer_seen(kube),
+        namespace_phase=found["status"]["phase"] if found else "",
+        foreign_consul=_foreign(servers, namespace if marker else ""),
+        marker=marker,
+    )
+
+
+def read_marker(kube: Kube, namespace: str) -> Marker | None:
+    """The cluster's federation, None when it has none."""
+    found = kube.get(Ref("ConfigMap", FEDERATION_CONFIGMAP, namespace))
+    if found is None:
+        return None
+    described = json.loads(found["data"]["federation.json"])
+    return Marker(described["id"], described["name"], described["datacenter"], described["ca_fingerprint"])
+
+
+def _default_class(classes: Sequence[Manifest]) -> str:
+    for entry in classes:
+        annotations = entry["metadata"].get("annotations") or {}
+        if annotations.get(DEFAULT_CLASS) == "true":
+            return str(entry["metadata"]["name"])
+    return ""
+
+
+def _load_balancer_seen(kube: Kube) -> bool:
+    """Whether some Service already has a load balancer's address, or the nodes come from a cloud provider."""
+    services = kube.list("Service")
+    served = any((s.get("status", {}).get("loadBalancer") or {}).get("ingress") for s in services)
+    return served or any(node["spec"].get("providerID") for node in kube.list("Node"))
+
+
+def _foreign(servers: Sequence[Manifest], ours: str) -> tuple[str, ...]:
+    """Consul servers outside the namespace that carries our marker, as namespace/name."""
+    places = ((s["metadata"]["namespace"], s["metadata"]["name"]) for s in servers)
+    return tuple(f"{namespace}/{name}" for namespace, name in places if namespace != ours)

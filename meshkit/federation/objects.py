@@ -1,0 +1,103 @@
+"""The Kubernetes objects that meshkit itself owns in a cluster: pure manifests.
+
+The charts bring the workloads; what must outlive them (the gateway's address, the secrets, the marker that says
+which federation a cluster belongs to) is made here and carries the label that ``destroy`` removes by.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Mapping
+
+from meshkit.backends.base import Manifest
+from meshkit.consul import names
+from meshkit.federation.state import FederationSecrets
+from meshkit.model import Datacenter, Federation
+from meshkit.pki.material import PrivateKey
+
+MANAGED = {"app.kubernetes.io/managed-by": "meshkit"}
+MANAGED_SELECTOR = "app.kubernetes.io/managed-by=meshkit"
+FEDERATION_CONFIGMAP = "meshkit-federation"
+GATEWAY_TARGET_PORT = 8443
+"""Where the gateway's Envoy listens in its pod: unprivileged, so that it needs no capability."""
+
+
+def namespace(name: str) -> Manifest:
+    """The namespace of a datacenter."""
+    return {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": MANAGED}}
+
+
+def marker(federation: Federation, datacenter: Datacenter, federation_id: str, ca_fingerprint: str) -> Manifest:
+    """The ConfigMap that tells any laptop which federation this cluster belongs to; nothing in it is secret."""
+    described = {
+        "id": federation_id,
+        "name": federation.name,
+        "datacenter": datacenter.name,
+        "primary": federation.primary.name,
+        "datacenters": [dc.name for dc in federation.datacenters],
+        "ca_fingerprint": ca_fingerprint,
+    }
+    text = json.dumps(described, indent=2, sort_keys=True)
+    return _object("ConfigMap", FEDERATION_CONFIGMAP, datacenter) | {"data": {"federation.json": text}}
+
+
+def gateway_service(datacenter: Datacenter) -> Manifest:
+    """The mesh gateway's public Service: meshkit's own, so that its address outlives every upgrade and reinstall."""
+    spec = {
+        "type": "LoadBalancer",
+        "selector": {"app": "consul", "component": "mesh-gateway"},
+        "ports": [
+            {"name": "gateway", "protocol": "TCP", "port": datacenter.gateway_port, "targetPort": GATEWAY_TARGET_PORT}
+        ],
+    }
+    return _object("Service", names.GATEWAY_SERVICE, datacenter) | {"spec": spec}
+
+
+def secrets(
+    datacenter: Datacenter, ca_certificate: str, server: tuple[str, PrivateKey], held: FederationSecrets
+) -> tuple[Manifest, ...]:
+    """Every Secret of a datacenter; ``server`` is the server's certificate (PEM) and key.
+
+    The bootstrap token manages the whole federation, so it is put in the primary alone; the replication token is
+    for secondaries.
+    """
+    left_out = "replication" if datacenter.primary else "bootstrap"
+    tokens = {secret: held.tokens[token] for token, secret in names.TOKENS.items() if token != left_out}
+    certificate, key = server
+    return (
+        _secret(names.CA, datacenter, {"tls.crt": ca_certificate}),
+        _secret(names.SERVER_CERT, datacenter, {"tls.crt": certificate, "tls.key": key.reveal()}, "kubernetes.io/tls"),
+        _secret(names.GOSSIP, datacenter, {"key": held.gossip.reveal()}),
+        *(_secret(name, datacenter, {"token": token.reveal()}) for name, token in tokens.items()),
+    )
+
+
+def data_differs(wanted: Manifest, found: Manifest | None) -> bool:
+    """Whether an object of ours is missing or holds other data, labels or spec than wanted.
+
+    Only what is wanted is compared: API servers add defaults, and others may add labels.
+    """
+    return found is None or not _covers(wanted, found)
+
+
+def _covers(wanted: object, found: object) -> bool:
+    if isinstance(wanted, Mapping):
+        return isinstance(found, Mapping) and all(_covers(value, found.get(key)) for key, value in wanted.items())
+    if isinstance(wanted, list):
+        return (
+            isinstance(found, list)
+            and len(found) == len(wanted)
+            and all(_covers(mine, theirs) for mine, theirs in zip(wanted, found, strict=True))
+        )
+    return wanted == found
+
+
+def _secret(name: str, datacenter: Datacenter, data: Mapping[str, str], kind: str = "Opaque") -> Manifest:
+    encoded = {key: base64.b64encode(value.encode()).decode() for key, value in data.items()}
+    return _object("Secret", name, datacenter) | {"type": kind, "data": encoded}
+
+
+def _object(kind: str, name: str, datacenter: Datacenter) -> Manifest:
+    metadata = {"name": name, "namespace": datacenter.namespace, "labels": dict(MANAGED)}
+    return {"apiVersion": "v1", "kind": kind, "metadata": metadata}

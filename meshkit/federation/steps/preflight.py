@@ -1,0 +1,168 @@
+"""Preflight: look at every cluster and report all problems of all clusters together, before anything is touched."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+
+from meshkit.errors import CombinedError, MeshkitError
+from meshkit.events import Note
+from meshkit.federation import facts
+from meshkit.federation.change import Change
+from meshkit.federation.context import Context
+from meshkit.federation.facts import ClusterFacts
+from meshkit.federation.state import State
+from meshkit.model import Datacenter
+
+MAX_SKEW_S = 30
+"""Certificates are issued with five minutes of slack, but ACL and Raft timing is read by people across clusters."""
+
+MINIMUM_VERSION = (1, 25)
+"""The first Kubernetes with server-side apply, policy/v1 and seccomp defaults all stable."""
+
+
+def plan(context: Context) -> tuple[Change, ...]:
+    """Observe all clusters at the same time, and raise every problem of every cluster; nothing changes here."""
+    seen: dict[str, ClusterFacts] = {}
+    problems: list[MeshkitError] = []
+    for name, found in context.each(lambda dc: _observed(context, dc)).items():
+        if isinstance(found, ClusterFacts):
+            seen[name] = found
+        else:
+            problems.append(found)
+    problems += judge(seen, context.state)
+    if len(problems) == 1:
+        raise problems[0]
+    if problems:
+        raise CombinedError(
+            f"{len(problems)} problems stand in the way; nothing was changed",
+            tuple(problems),
+            hint="mend these and run the same command again",
+        )
+    for note in lacking_load_balancer(seen):
+        context.observe(note)
+    return ()
+
+
+def act(context: Context) -> None:
+    """Nothing to do: ``plan`` has judged everything."""
+    del context
+
+
+def _observed(context: Context, datacenter: Datacenter) -> ClusterFacts | MeshkitError:
+    """What a cluster looks like, or why that can't be seen: one cluster's silence must not hide another's problem."""
+    try:
+        return facts.observe(context.kube[datacenter.name], datacenter, context.clock)
+    except MeshkitError as error:
+        return error
+
+
+def judge(seen: Mapping[str, ClusterFacts], state: State) -> Iterator[MeshkitError]:
+    """Every problem, cluster by cluster and then between clusters."""
+    for cluster in seen.values():
+        yield from _version(cluster)
+        yield from _permissions(cluster)
+        if not cluster.refused:
+            yield from _objects(cluster)
+        yield from _membership(cluster, state)
+    yield from _same_cluster(seen)
+    yield from _clocks(seen)
+
+
+def lacking_load_balancer(seen: Mapping[str, ClusterFacts]) -> Iterator[Note]:
+    """A hint, not a problem: only the gateways step can know, by waiting for an address."""
+    for cluster in seen.values():
+        if not cluster.refused and not cluster.load_balancer_seen:
+            yield Note("no load balancer seen yet; one is needed for the mesh gateway's address", cluster.datacenter)
+
+
+def _version(cluster: ClusterFacts) -> Iterator[MeshkitError]:
+    numbers = re.match(r"v(\d+)\.(\d+)", cluster.version)
+    if numbers and (int(numbers[1]), int(numbers[2])) < MINIMUM_VERSION:
+        yield MeshkitError(
+            f"{cluster.datacenter}: Kubernetes {cluster.version} is too old", hint="upgrade to 1.25 or later"
+        )
+
+
+def _permissions(cluster: ClusterFacts) -> Iterator[MeshkitError]:
+    for p in cluster.refused:
+        where = f" in namespace {p.namespace}" if p.namespace else ""
+        resource = f"{p.resource}.{p.group}" if p.group else p.resource
+        flag = f" -n {p.namespace}" if p.namespace else ""
+        yield MeshkitError(
+            f"{cluster.datacenter}: no permission to {p.verb} {resource}{where}",
+            hint=f"ask the cluster's owner; check with: kubectl auth can-i {p.verb} {resource}{flag}",
+        )
+
+
+def _objects(cluster: ClusterFacts) -> Iterator[MeshkitError]:
+    name = cluster.datacenter
+    if not cluster.default_storage_class:
+        yield MeshkitError(
+            f"{name}: there is no default StorageClass for the servers' volumes",
+            hint="kubectl annotate storageclass NAME storageclass.kubernetes.io/is-default-class=true",
+        )
+    if cluster.namespace_phase == "Terminating":
+        yield MeshkitError(
+            f"{name}: the namespace is being deleted", hint="wait until it is gone, or choose another with --namespace"
+        )
+    for foreign in cluster.foreign_consul:
+        yield MeshkitError(
+            f"{name}: a Consul that meshkit did not install is there: statefulset {foreign}",
+            hint="uninstall it, or federate another cluster",
+        )
+
+
+def _membership(cluster: ClusterFacts, state: State) -> Iterator[MeshkitError]:
+    """A cluster of another federation, and one whose state directory was lost, must never get a second CA."""
+    marker = cluster.marker
+    if marker is None:
+        return
+    identity = state.identity()
+    authority = state.authority()
+    if identity is None or authority is None:
+        yield MeshkitError(
+            f"{cluster.datacenter}: the cluster belongs to federation {marker.federation}, "
+            "whose state directory is not on this machine",
+            hint=f"restore {state.path} from a backup; only meshkit destroy lets go of the federation without it",
+        )
+    elif marker.federation_id != identity.id:
+        yield MeshkitError(
+            f"{cluster.datacenter}: the cluster belongs to another federation, {marker.federation}",
+            hint="let it go there first: meshkit leave, or meshkit destroy",
+        )
+    elif marker.ca_fingerprint != authority.fingerprint:
+        yield MeshkitError(
+            f"{cluster.datacenter}: the cluster was federated with another CA than the one in {state.path}",
+            hint="restore the state directory from a backup",
+        )
+    elif marker.datacenter != cluster.datacenter:
+        yield MeshkitError(
+            f"{cluster.datacenter}: the cluster is already in the federation as datacenter {marker.datacenter}",
+            hint=f"keep that name: {marker.datacenter}=CONTEXT",
+        )
+
+
+def _same_cluster(seen: Mapping[str, ClusterFacts]) -> Iterator[MeshkitError]:
+    by_uid: dict[str, str] = {}
+    for cluster in seen.values():
+        if cluster.uid in by_uid:
+            yield MeshkitError(
+                f"{by_uid[cluster.uid]} and {cluster.datacenter} are the same cluster under two contexts",
+                hint="name each cluster once",
+            )
+        by_uid.setdefault(cluster.uid, cluster.datacenter)
+
+
+def _clocks(seen: Mapping[str, ClusterFacts]) -> Iterator[MeshkitError]:
+    """The two clusters furthest apart; naming every pair would bury the one that is wrong."""
+    if not seen:
+        return
+    ordered = sorted(seen.values(), key=lambda cluster: cluster.skew_s)
+    behind, ahead = ordered[0], ordered[-1]
+    apart = ahead.skew_s - behind.skew_s
+    if apart > MAX_SKEW_S:
+        yield MeshkitError(
+            f"the clock of {behind.datacenter} is {apart:.0f} s behind that of {ahead.datacenter}",
+            hint="set both by NTP; certificates and tokens are refused by clocks that disagree",
+        )

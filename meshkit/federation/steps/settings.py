@@ -1,0 +1,125 @@
+"""Settings: ACL policies and tokens, proxy defaults and default deny, written once in the primary.
+
+Global tokens and config entries replicate to the other datacenters, so nothing is repeated there; the mesh gateways
+of all datacenters become ready by themselves once their token has arrived.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator
+
+from meshkit.backends.base import Consul, Ref
+from meshkit.consul import acl, config_entries
+from meshkit.consul.config_entries import ANY, DEFAULT_DENY
+from meshkit.consul.names import GATEWAY, GATEWAY_SELECTOR, PROBE, PROBE_SELECTOR
+from meshkit.errors import MeshkitError
+from meshkit.federation import pods
+from meshkit.federation.change import Change
+from meshkit.federation.context import Context
+from meshkit.model import Datacenter
+
+TASK = "settings"
+PROXIES = (
+    (GATEWAY, "mesh gateway", GATEWAY_SELECTOR),
+    (PROBE, "mesh probe", PROBE_SELECTOR),
+)
+"""Deployment, what it is called on the screen, and its pods' labels."""
+
+
+def plan(context: Context) -> tuple[Change, ...]:
+    """What the primary lacks; everything, while it has no server that answers."""
+    primary = context.federation.primary
+    try:
+        lacking = tuple(_lacking(context, context.consul(primary.name)))
+    except MeshkitError:
+        lacking = ("ACL policies and tokens", "proxy-defaults with gateway mode local", "default-deny intention")
+    if lacking:
+        return tuple(Change("create", what, primary.name) for what in lacking)
+    found = context.each(lambda dc: tuple(_awaited(context, dc)))
+    return tuple(change for changes in found.values() for change in changes)
+
+
+def act(context: Context) -> None:
+    """Write to the primary as soon as it has a leader, then wait for the gateways and probes of all datacenters."""
+    primary = context.federation.primary
+    consul = context.consul(primary.name)
+    context.wait(TASK, primary.name, lambda: "" if consul.leader() else "no leader yet")
+    _write_acls(context, consul)
+    _write_entries(consul)
+    context.each(lambda dc: _wait_for_proxies(context, dc))
+
+
+def _lacking(context: Context, consul: Consul) -> Iterator[str]:
+    policies = consul.policies()
+    for name in acl.POLICIES:
+        if name not in policies:
+            yield f"ACL policy {name}"
+    for spec in _tokens(context):
+        held = consul.token(_secret(context, spec.name))
+        if held is None or not spec.matches(held):
+            yield f"ACL token {spec.name}"
+    if config_entries.gateway_mode(consul.config_entries("proxy-defaults")) != config_entries.GATEWAY_MODE:
+        yield "proxy-defaults with gateway mode local"
+    if DEFAULT_DENY not in config_entries.intentions(consul.config_entries("service-intentions")):
+        yield "default-deny intention"
+
+
+def _awaited(context: Context, datacenter: Datacenter) -> Iterator[Change]:
+    for name, what, _ in PROXIES:
+        reason = _pending(context, datacenter, name, what)
+        if reason:
+            yield Change("await", what, datacenter.name, reason)
+
+
+def _write_acls(context: Context, consul: Consul) -> None:
+    for name, rules in acl.POLICIES.items():
+        consul.write_policy(name, rules, f"made by meshkit: {name}")
+    for spec in _tokens(context):
+        secret = _secret(context, spec.name)
+        held = consul.token(secret)
+        if held is None or not spec.matches(held):
+            consul.write_token(secret, _accessor(context, spec.name), spec.body())
+
+
+def _write_entries(consul: Consul) -> None:
+    """Existing proxy defaults keep their other fields; only the gateway mode is meshkit's."""
+    found = consul.config_entries("proxy-defaults")
+    if config_entries.gateway_mode(found) != config_entries.GATEWAY_MODE:
+        consul.write_config_entry(config_entries.proxy_defaults(found))
+    entries = consul.config_entries("service-intentions")
+    if DEFAULT_DENY not in config_entries.intentions(entries):
+        present = next((e for e in entries if e["Name"] == ANY), None)
+        consul.write_config_entry(config_entries.with_intention(present, DEFAULT_DENY))
+
+
+def _wait_for_proxies(context: Context, datacenter: Datacenter) -> None:
+    for name, what, selector in PROXIES:
+
+        def pending(name: str = name, what: str = what) -> str:
+            return _pending(context, datacenter, name, what)
+
+        pods.wait_ready(context, TASK, datacenter, selector, pending)
+
+
+def _pending(context: Context, datacenter: Datacenter, name: str, what: str) -> str:
+    found = context.kube[datacenter.name].get(Ref("Deployment", name, datacenter.namespace))
+    return pods.not_ready(found, what)
+
+
+def _tokens(context: Context) -> tuple[acl.TokenSpec, ...]:
+    return acl.tokens([dc.name for dc in context.federation.datacenters])
+
+
+def _secret(context: Context, token: str) -> str:
+    held = context.state.secrets()
+    if held is None:
+        raise MeshkitError(f"the state directory {context.state.path} holds no tokens", hint="restore it from a backup")
+    return held.tokens[token].reveal()
+
+
+def _accessor(context: Context, token: str) -> str:
+    """A token's public id, the same on every run, so that a killed run never leaves two tokens of one purpose."""
+    identity = context.state.identity()
+    federation_id = identity.id if identity else ""
+    return str(uuid.uuid5(uuid.NAMESPACE_URL, f"meshkit:{federation_id}:{token}"))

@@ -1,0 +1,114 @@
+"""Trust: one CA, a server certificate per datacenter, one gossip key and the ACL tokens, as Secrets in each cluster.
+
+All of it is made on this machine and kept in the state directory before any cluster sees it, so a run killed at any
+point goes on with the same CA and the same key. The CA's own key never leaves the state directory.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from meshkit.backends.base import Manifest, Ref
+from meshkit.consul.names import CONSUL_RELEASE
+from meshkit.errors import MeshkitError
+from meshkit.federation import objects
+from meshkit.federation.change import Change
+from meshkit.federation.context import Context
+from meshkit.model import Datacenter
+from meshkit.pki import inspect, profiles
+
+
+def plan(context: Context) -> tuple[Change, ...]:
+    """What the state directory and the clusters lack."""
+    state, federation = context.state, context.federation
+    if state.authority() is None or state.secrets() is None:
+        made = (Change("create", "secrets and certificate from the new CA", dc.name) for dc in federation.datacenters)
+        return (Change("create", f"certificate authority, gossip key and tokens in {state.path}"), *made)
+    identity = state.identity()
+    noted = (
+        () if identity and identity.federation == federation else (Change("update", f"description in {state.path}"),)
+    )
+    found = context.each(lambda dc: tuple(_differences(context, dc)))
+    return noted + tuple(change for changes in found.values() for change in changes)
+
+
+def act(context: Context) -> None:
+    """Make what is missing, first here, then in every cluster at the same time."""
+    state = context.state
+    state.save_identity(context.federation)
+    state.ensure_authority(profiles.load("ca"), context.clock.now())
+    state.ensure_secrets()
+    for datacenter in context.federation.datacenters:
+        if _certificate_fault(context, datacenter):
+            _issue(context, datacenter)
+    context.each(lambda dc: _apply(context, dc))
+
+
+def _differences(context: Context, datacenter: Datacenter) -> Iterator[Change]:
+    fault = _certificate_fault(context, datacenter)
+    if fault:
+        yield Change("replace", "server certificate", datacenter.name, fault)
+        return
+    for wanted in _wanted(context, datacenter):
+        found = _find(context, datacenter, wanted)
+        if objects.data_differs(wanted, found):
+            what = f"{wanted['kind'].lower()} {wanted['metadata']['name']}"
+            yield Change("update" if found else "create", what, datacenter.name)
+
+
+def _apply(context: Context, datacenter: Datacenter) -> None:
+    """The namespace and the marker come first: whatever a killed run leaves behind, it says whose it is."""
+    for wanted in _wanted(context, datacenter):
+        if objects.data_differs(wanted, _find(context, datacenter, wanted)):
+            context.kube[datacenter.name].apply(wanted)
+
+
+def _wanted(context: Context, datacenter: Datacenter) -> tuple[Manifest, ...]:
+    """Namespace, marker and secrets of a datacenter, in the order in which they are applied."""
+    state = context.state
+    authority, held, identity = state.authority(), state.secrets(), state.identity()
+    server = state.server_certificate(datacenter.name)
+    if authority is None or held is None or identity is None or server is None:
+        raise MeshkitError(f"the state directory {state.path} changed while it was in use", hint="run again")
+    return (
+        objects.namespace(datacenter.namespace),
+        objects.marker(context.federation, datacenter, identity.id, authority.fingerprint),
+        *objects.secrets(datacenter, authority.certificate_pem, server, held),
+    )
+
+
+def _find(context: Context, datacenter: Datacenter, wanted: Manifest) -> Manifest | None:
+    meta = wanted["metadata"]
+    return context.kube[datacenter.name].get(Ref(wanted["kind"], meta["name"], meta.get("namespace", "")))
+
+
+def _issue(context: Context, datacenter: Datacenter) -> None:
+    authority = context.state.authority()
+    if authority is None:
+        raise MeshkitError(f"the state directory {context.state.path} changed while it was in use", hint="run again")
+    profile = profiles.load("server")
+    sans = _sans(profile, datacenter)
+    name = profile.common_name.format(**_placeholders(datacenter))
+    context.state.save_server_certificate(datacenter.name, *authority.issue(profile, sans, name, context.clock.now()))
+
+
+def _certificate_fault(context: Context, datacenter: Datacenter) -> str:
+    """Why the server certificate at hand can't stay, empty when it can."""
+    server, authority = context.state.server_certificate(datacenter.name), context.state.authority()
+    if server is None or authority is None:
+        return "there is none"
+    wanted = _sans(profiles.load("server"), datacenter)
+    return "; ".join(inspect.faults(server[0], wanted, authority.certificate_pem, context.clock.now()))
+
+
+def _sans(profile: profiles.CertProfile, datacenter: Datacenter) -> profiles.Sans:
+    return profile.sans(datacenter=datacenter.name, release=CONSUL_RELEASE, namespace=datacenter.namespace)
+
+
+def _placeholders(datacenter: Datacenter) -> dict[str, str]:
+    return {
+        "datacenter": datacenter.name,
+        "release": CONSUL_RELEASE,
+        "namespace": datacenter.namespace,
+        "federation": "",
+    }

@@ -1,0 +1,19 @@
+"""Reading Kubernetes objects: the few questions that several parts ask of a manifest."""
+
+from __future__ import annotations
+
+from typing import Any
+
+Manifest = dict[str, Any]
+
+
+def is_ready(pod: Manifest) -> bool:
+    """Whether a pod has the condition Ready."""
+    conditions = pod.get("status", {}).get("conditions", ())
+    return any(c["type"] == "Ready" and c["status"] == "True" for c in conditions)
+
+
+def load_balancer_address(service: Manifest) -> str:
+    """The address in a Service's status, empty while there is none; EKS gives a host name, the others an IP."""
+    ingress = (service.get("status", {}).get("loadBalancer") or {}).get("ingress") or []
+    return str(ingress[0].get("ip") or ingress[0].get("hostname") or "") if ingress else ""

@@ -1,0 +1,1 @@
+"""Renderers: values in, text or JSON-ready data out. No I/O."""
