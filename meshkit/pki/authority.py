@@ -14,6 +14,7 @@ from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from meshkit.errors import MeshkitError
@@ -22,6 +23,8 @@ from meshkit.pki.profiles import CertProfile, Sans
 
 CURVES: dict[str, type[ec.EllipticCurve]] = {"secp256r1": ec.SECP256R1, "secp384r1": ec.SECP384R1}
 PASSPHRASE_HINT = "set MESHKIT_CA_PASSPHRASE, or pass --ca-passphrase-file"  # noqa: S105 - names a variable
+RESTORE_HINT = "restore authority.pem in the state directory from a backup"
+CERTIFICATE_END = b"-----END CERTIFICATE-----"
 
 
 class Authority:
@@ -53,24 +56,11 @@ class Authority:
         """From a bundle that ``dump`` made; MeshkitError says whether passphrase or file is at fault."""
         try:
             certificate = x509.load_pem_x509_certificate(pem)
-            key = serialization.load_pem_private_key(pem[pem.index(b"-----END CERTIFICATE-----") + 25 :], passphrase)
-        except TypeError as error:
-            if passphrase is None:
-                raise MeshkitError("the CA key is protected by a passphrase", hint=PASSPHRASE_HINT) from error
-            raise MeshkitError(
-                "a passphrase was given but the CA key has none", hint="run again without the passphrase"
-            ) from error
-        except (ValueError, UnsupportedAlgorithm) as error:
-            if passphrase is not None and b"ENCRYPTED" in pem:
-                raise MeshkitError("the passphrase of the CA key is wrong", hint=PASSPHRASE_HINT) from error
-            raise MeshkitError(
-                "the CA file is damaged", hint="restore authority.pem in the state directory from a backup"
-            ) from error
+        except ValueError as error:
+            raise MeshkitError("the CA file is damaged", hint=RESTORE_HINT) from error
+        key = _key(pem.partition(CERTIFICATE_END)[2], passphrase or None)
         if not isinstance(key, ec.EllipticCurvePrivateKey) or key.public_key() != certificate.public_key():
-            raise MeshkitError(
-                "the CA's key and certificate do not belong together",
-                hint="restore authority.pem in the state directory from a backup",
-            )
+            raise MeshkitError("the CA's key and certificate do not belong together", hint=RESTORE_HINT)
         return cls(certificate, key)
 
     def dump(self, passphrase: bytes | None) -> bytes:
@@ -96,6 +86,9 @@ class Authority:
 
     def issue(self, profile: CertProfile, sans: Sans, common_name: str, now: datetime) -> tuple[str, PrivateKey]:
         """A leaf by a profile of kind ``server``: certificate PEM and key. ``now`` in UTC."""
+        if now < self._certificate.not_valid_before_utc:
+            begin = self._certificate.not_valid_before_utc
+            raise MeshkitError(f"the CA begins on {begin:%Y-%m-%d}, which is not yet", hint="set this machine's clock")
         if now >= self.not_after:
             raise MeshkitError(f"the CA ended on {self.not_after:%Y-%m-%d}", hint="destroy and federate again")
         key = ec.generate_private_key(CURVES[profile.curve]())
@@ -130,6 +123,22 @@ class Authority:
 
     def __repr__(self) -> str:
         return f"Authority({self.fingerprint[:16]})"
+
+
+def _key(pem: bytes, passphrase: bytes | None) -> PrivateKeyTypes:
+    try:
+        return serialization.load_pem_private_key(pem, passphrase)
+    except TypeError as error:
+        if passphrase is None:
+            raise MeshkitError("the CA key is protected by a passphrase", hint=PASSPHRASE_HINT) from error
+        raise MeshkitError(
+            "a passphrase was given but the CA key has none", hint="run again without the passphrase"
+        ) from error
+    except (ValueError, UnsupportedAlgorithm) as error:
+        # A damaged encrypted key decrypts to rubbish, just as a sound one does with the wrong passphrase.
+        if passphrase is not None and b"BEGIN ENCRYPTED" in pem:
+            raise MeshkitError("the passphrase of the CA key is wrong", hint=PASSPHRASE_HINT) from error
+        raise MeshkitError("the CA file is damaged", hint=RESTORE_HINT) from error
 
 
 def _builder(

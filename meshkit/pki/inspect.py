@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives import hashes
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.hazmat.primitives import hashes, serialization
 
 from meshkit.errors import MeshkitError
 from meshkit.pki.profiles import Sans
@@ -54,18 +54,33 @@ def inspect(pem: str) -> CertificateInfo:
 
 
 def faults(pem: str, wanted: Sans, ca_pem: str, now: datetime) -> Iterator[str]:
-    """Every reason why a server certificate can't stay; none when it can."""
-    info = inspect(pem)
+    """Every reason why a server certificate can't stay; none when it can. MeshkitError when the CA is no PEM."""
+    try:
+        info = inspect(pem)
+    except MeshkitError:
+        yield "it is damaged"
+        return
     try:
         _load(pem).verify_directly_issued_by(_load(ca_pem))
     except (InvalidSignature, ValueError, TypeError):
         yield "it is not signed by the federation's CA"
     if set(info.sans.dns) != set(wanted.dns) or set(info.sans.ip) != set(wanted.ip):
         yield "its names are not those of the profile"
-    if info.share_left(now) <= 0:
+    if now < info.not_before:
+        yield f"it begins on {info.not_before:%Y-%m-%d}, which is not yet"
+    elif info.share_left(now) <= 0:
         yield f"it ended on {info.not_after:%Y-%m-%d}"
     elif info.share_left(now) < RENEW_BELOW:
         yield f"two thirds of its lifetime are over, it ends on {info.not_after:%Y-%m-%d}"
+
+
+def is_pair(certificate_pem: str, key_pem: str) -> bool:
+    """Whether a private key is that of the certificate; False as well when either can't be read."""
+    try:
+        key = serialization.load_pem_private_key(key_pem.encode(), None)
+        return key.public_key() == _load(certificate_pem).public_key()
+    except (MeshkitError, ValueError, TypeError, UnsupportedAlgorithm):
+        return False
 
 
 def _load(pem: str) -> x509.Certificate:

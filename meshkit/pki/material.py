@@ -40,7 +40,10 @@ class Secret:
         return format(repr(self), spec)
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Secret) and secrets.compare_digest(self._value.encode(), other._value.encode())
+        # The kinds differ in their hash, so equal texts of two kinds must not be equal.
+        if not isinstance(other, Secret) or type(self) is not type(other):
+            return False
+        return secrets.compare_digest(self._value.encode(), other._value.encode())
 
     def __hash__(self) -> int:
         return hash((type(self), self._value))
@@ -82,8 +85,9 @@ class Token(Secret):
         """A token as stored; MeshkitError when it is not a UUID."""
         try:
             return cls(str(uuid.UUID(text)))
-        except ValueError as error:
-            raise MeshkitError("an ACL token is not a UUID") from error
+        except ValueError:
+            # Not chained: uuid passes on int's error, which quotes the text.
+            raise MeshkitError("an ACL token is not a UUID") from None
 
 
 class PrivateKey(Secret):

@@ -6,7 +6,11 @@ relevant and not a matter of taste (key usages, path length, hash) stays in ``au
 
 from __future__ import annotations
 
+import ipaddress
+import re
+import string
 import tomllib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -18,7 +22,17 @@ CURVES = frozenset({"secp256r1", "secp384r1"})
 """Curves that Go's TLS and Envoy both take for server certificates."""
 
 KINDS = frozenset({"ca", "server"})
-PLACEHOLDERS = {"datacenter": "x", "release": "x", "namespace": "x", "federation": "x"}
+LONGEST = {"datacenter": 40, "release": 53, "namespace": 63}
+"""What a name may be made of, and the longest that each can become: meshkit's, Helm's and Kubernetes' limits."""
+
+LONGEST_COMMON_NAME = 64
+"""RFC 5280, appendix A: ub-common-name."""
+
+LONGEST_VALIDITY_DAYS = 36_500
+LONGEST_SKEW_MINUTES = 24 * 60
+
+
+DNS_NAME = re.compile(r"(\*\.)?[A-Za-z0-9]([-A-Za-z0-9.]*[A-Za-z0-9])?")
 
 
 @dataclass(frozen=True)
@@ -73,12 +87,12 @@ def _parsed(content: dict[str, Any], path: Path) -> CertProfile:
         raise _wrong(path, "curve", f"one of {', '.join(sorted(CURVES))}")
     profile = CertProfile(
         kind,
-        _template(_text(content, "common_name", path), "common_name", path),
+        _common_name(_text(content, "common_name", path), path),
         curve,
-        timedelta(days=_count(content, "validity_days", path)),
-        timedelta(minutes=_count(content, "skew_minutes", path)),
-        tuple(_template(name, "dns", path) for name in _texts(content, "dns", path)),
-        _texts(content, "ip", path),
+        timedelta(days=_count(content, "validity_days", LONGEST_VALIDITY_DAYS, path)),
+        timedelta(minutes=_count(content, "skew_minutes", LONGEST_SKEW_MINUTES, path)),
+        tuple(_dns(name, path) for name in _texts(content, "dns", path)),
+        tuple(_ip(address, path) for address in _texts(content, "ip", path)),
     )
     unknown = set(content) - {"kind", "common_name", "curve", "validity_days", "skew_minutes", "dns", "ip"}
     if unknown:
@@ -100,20 +114,42 @@ def _texts(content: dict[str, Any], key: str, path: Path) -> tuple[str, ...]:
     return tuple(value)
 
 
-def _count(content: dict[str, Any], key: str, path: Path) -> int:
+def _count(content: dict[str, Any], key: str, most: int, path: Path) -> int:
     value = content.get(key)
-    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-        raise _wrong(path, key, "a whole number of at least 1")
+    if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= most:
+        raise _wrong(path, key, f"a whole number from 1 to {most}")
     return value
 
 
-def _template(text: str, key: str, path: Path) -> str:
-    try:
-        text.format(**PLACEHOLDERS)
-    except (KeyError, IndexError, ValueError) as error:
-        known = ", ".join(f"{{{name}}}" for name in PLACEHOLDERS)
-        raise _wrong(path, key, f"placeholders among {known}") from error
+def _common_name(text: str, path: Path) -> str:
+    if len(_filled(text, "common_name", LONGEST | {"federation": 40}, path)) > LONGEST_COMMON_NAME:
+        raise _wrong(path, "common_name", f"at most {LONGEST_COMMON_NAME} characters with the longest names filled in")
     return text
+
+
+def _dns(text: str, path: Path) -> str:
+    if not DNS_NAME.fullmatch(_filled(text, "dns", dict.fromkeys(LONGEST, 1), path)):
+        raise _wrong(path, "dns", "names of letters, digits, dashes and dots, perhaps with *. in front")
+    return text
+
+
+def _ip(text: str, path: Path) -> str:
+    """In its one canonical form, since certificates are compared with it by text."""
+    try:
+        return str(ipaddress.ip_address(text))
+    except ValueError as error:
+        raise _wrong(path, "ip", "IP addresses") from error
+
+
+def _filled(text: str, key: str, lengths: Mapping[str, int], path: Path) -> str:
+    """The template with names of these lengths; only plain placeholders, no attributes, indices or formats."""
+    try:
+        fields = {part[1:] for part in string.Formatter().parse(text) if part[1] is not None}
+    except ValueError:
+        fields = {("", "", None)}
+    if not fields <= {(name, "", None) for name in lengths}:
+        raise _wrong(path, key, f"placeholders among {', '.join(f'{{{name}}}' for name in lengths)}")
+    return text.format(**{name: "x" * length for name, length in lengths.items()})
 
 
 def _wrong(path: Path, key: str, expected: str) -> UsageError:
