@@ -51,7 +51,8 @@ loopback for port forwards. Who may come in by the first way is up to the Networ
 
 {{/*
 The echo, on loopback behind the sidecar. One port does both, so that one service, one certificate and one intention
-serve every kind of probe: what begins as HTTP is answered with who it is, anything else is sent back as it came.
+serve every kind of probe: what begins as HTTP is answered with who it is, anything else is sent back as it came
+(after a second when it could still become HTTP).
 */}}
 {{- define "probe.echo" -}}
 {{- $type := "type.googleapis.com/envoy.extensions.filters" -}}
@@ -71,6 +72,8 @@ serve every kind of probe: what begins as HTTP is answered with who it is, anyth
   "name" "echo"
   "address" (dict "socket_address" (dict "address" "127.0.0.1" "port_value" 8080))
   "listener_filters" (list $inspector)
+  "listener_filters_timeout" "1s"
+  "continue_on_listener_filters_timeout" true
   "filter_chains" (list
     (dict "filter_chain_match" (dict "application_protocols" (list "http/1.0" "http/1.1" "h2c")) "filters" (list $http)))
   "default_filter_chain" (dict "filters" (list $tcp)) -}}
