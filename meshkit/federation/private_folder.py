@@ -29,17 +29,17 @@ class PrivateFolder:
     def __init__(self, path: Path) -> None:
         self.path = path
 
-    def read(self, name: str) -> bytes:
-        """A file's content, empty when there is none."""
+    def read(self, name: str) -> bytes | None:
+        """A file's content, None when there is none: an empty file is a damaged one, not one to be made anew."""
         path = self.path / name
         with _mapped(path, "opened"):
             if not self.path.exists():
-                return b""
+                return None
             _check_private(self.path, self.path.lstat())
             try:
                 fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
             except FileNotFoundError:
-                return b""
+                return None
             with os.fdopen(fd, "rb") as file:
                 _check_private(path, os.fstat(fd))
                 return file.read()

@@ -76,7 +76,7 @@ class State:
     def identity(self) -> Identity | None:
         """Who the federation is, None when this machine does not know it."""
         content = self._folder.read(IDENTITY)
-        if not content:
+        if content is None:
             return None
         try:
             held: dict[str, Any] = json.loads(content)
@@ -91,12 +91,12 @@ class State:
     def authority(self) -> Authority | None:
         """The CA, None when there is none here. MeshkitError for a wrong passphrase or a damaged file."""
         content = self._folder.read(AUTHORITY)
-        return Authority.load(content, self._passphrase) if content else None
+        return Authority.load(content, self._passphrase) if content is not None else None
 
     def secrets(self) -> FederationSecrets | None:
         """Gossip key and tokens, None when there are none here."""
         content = self._folder.read(SECRETS)
-        if not content:
+        if content is None:
             return None
         try:
             held: dict[str, Any] = json.loads(content)
@@ -111,8 +111,8 @@ class State:
 
         A damaged pair is none: unlike the CA, a server certificate can be made anew at any time.
         """
-        content = self._folder.read(f"server-{datacenter}.pem").decode(errors="replace")
-        certificate, begin, key = content.partition(KEY_BEGIN)
+        content = self._folder.read(f"server-{datacenter}.pem") or b""
+        certificate, begin, key = content.decode(errors="replace").partition(KEY_BEGIN)
         private = PrivateKey(f"{begin}{key}")
         return (certificate, private) if inspect.is_pair(certificate, private.reveal()) else None
 
