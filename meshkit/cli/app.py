@@ -124,11 +124,24 @@ def main() -> None:
     except MeshkitError as error:
         console.print_error(error)
         code = error.exit_code
+    except Exception as error:  # noqa: BLE001 - a bug must still end in one line, with the way to more
+        console.print_error(_bug(error))
+        code = 1
     if code == INTERRUPTED:
         console.print_error(
             MeshkitError("interrupted", hint="run the same command again: it goes on where this one stopped")
         )
     sys.exit(code or 0)
+
+
+def _bug(error: Exception) -> MeshkitError:
+    """An exception that no backend mapped; its text may quote anything, so only its kind is shown without -v."""
+    bug = MeshkitError(
+        f"an error that meshkit does not know: {type(error).__name__}",
+        hint="this is a bug: run again with meshkit --verbose and report what it prints",
+    )
+    bug.__cause__ = error
+    return bug
 
 
 def _interrupt(number: int, frame: object) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal
@@ -28,6 +29,20 @@ Clusters = Annotated[
         metavar="[CONTEXT]...", help="Contexts of the federation, on a machine that did not make it; else not needed."
     ),
 ]
+
+
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
+Source = Annotated[str, typer.Argument(metavar="SRC", help="Service that connects; '*' for every one.")]
+Destination = Annotated[str, typer.Argument(metavar="DST", help="Service connected to; '*' for every one.")]
+
+
+def confirm(question: str, *, yes: bool) -> None:
+    """Go on when the user agrees; UsageError where nobody can be asked, and end when the answer is no."""
+    if yes:
+        return
+    if not sys.stdin.isatty():
+        raise UsageError("this needs a yes, and there is no terminal to ask on", hint="--yes")
+    typer.confirm(question, abort=True, err=True)
 
 
 def read_passphrase(file: Path | None, environment: Mapping[str, str]) -> bytes | None:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 
 from meshkit.backends.base import Clock, Kube, Manifest, Permission, Ref
 from meshkit.consul.names import SERVER_SELECTOR
+from meshkit.errors import MeshkitError
 from meshkit.federation.objects import FEDERATION_CONFIGMAP
 from meshkit.model import Datacenter
 
@@ -50,12 +51,13 @@ def needed_permissions(namespace: str) -> tuple[Permission, ...]:
 
 @dataclass(frozen=True)
 class Marker:
-    """The ConfigMap by which a cluster knows its federation."""
+    """The ConfigMap by which a cluster knows its federation; ``layout`` has no contexts."""
 
     federation_id: str
     federation: str
     datacenter: str
     ca_fingerprint: str
+    layout: tuple[Datacenter, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -113,8 +115,15 @@ def read_marker(kube: Kube, namespace: str) -> Marker | None:
     found = kube.get(Ref("ConfigMap", FEDERATION_CONFIGMAP, namespace))
     if found is None:
         return None
-    described = json.loads(found["data"]["federation.json"])
-    return Marker(described["id"], described["name"], described["datacenter"], described["ca_fingerprint"])
+    try:
+        described = json.loads(found["data"]["federation.json"])
+        layout = tuple(Datacenter(context="", **entry) for entry in described["datacenters"])
+        return Marker(described["id"], described["name"], described["datacenter"], described["ca_fingerprint"], layout)
+    except (ValueError, KeyError, TypeError) as error:
+        raise MeshkitError(
+            f"{kube.context}: configmap {FEDERATION_CONFIGMAP} is damaged",
+            hint=f"kubectl --context {kube.context} -n {namespace} describe configmap {FEDERATION_CONFIGMAP}",
+        ) from error
 
 
 def _default_class(classes: Sequence[Manifest]) -> str:

@@ -34,12 +34,23 @@ def marker(federation: Federation, datacenter: Datacenter, federation_id: str, c
         "id": federation_id,
         "name": federation.name,
         "datacenter": datacenter.name,
-        "primary": federation.primary.name,
-        "datacenters": [dc.name for dc in federation.datacenters],
+        "datacenters": [_layout(dc) for dc in federation.datacenters],
         "ca_fingerprint": ca_fingerprint,
     }
     text = json.dumps(described, indent=2, sort_keys=True)
     return _object("ConfigMap", FEDERATION_CONFIGMAP, datacenter) | {"data": {"federation.json": text}}
+
+
+def _layout(datacenter: Datacenter) -> dict[str, object]:
+    """What another machine needs to know; contexts are each machine's own, and values may hold secrets."""
+    return {
+        "name": datacenter.name,
+        "primary": datacenter.primary,
+        "namespace": datacenter.namespace,
+        "servers": datacenter.servers,
+        "gateways": datacenter.gateways,
+        "gateway_port": datacenter.gateway_port,
+    }
 
 
 def gateway_service(datacenter: Datacenter) -> Manifest:

@@ -21,7 +21,7 @@ ADDRESS_TIMEOUT_S = 300.0
 
 def plan(context: Context) -> tuple[Change, ...]:
     """Services that are missing, different or without an address."""
-    found = context.each(lambda dc: _change(context, dc))
+    found = context.each(lambda dc: difference(context, dc))
     return tuple(change for change in found.values() if change)
 
 
@@ -30,7 +30,8 @@ def act(context: Context) -> None:
     context.each(lambda dc: _ensure(context, dc))
 
 
-def _change(context: Context, datacenter: Datacenter) -> Change | None:
+def difference(context: Context, datacenter: Datacenter) -> Change | None:
+    """How a datacenter's Service differs, None when it is as it should be and has an address."""
     found = context.kube[datacenter.name].get(_ref(datacenter))
     if objects.data_differs(objects.gateway_service(datacenter), found):
         what = f"service {GATEWAY_SERVICE}, port {datacenter.gateway_port}"

@@ -28,7 +28,7 @@ def plan(context: Context) -> tuple[Change, ...]:
     noted = (
         () if identity and identity.federation == federation else (Change("update", f"description in {state.path}"),)
     )
-    found = context.each(lambda dc: tuple(_differences(context, dc)))
+    found = context.each(lambda dc: tuple(differences(context, dc)))
     return noted + tuple(change for changes in found.values() for change in changes)
 
 
@@ -44,7 +44,8 @@ def act(context: Context) -> None:
     context.each(lambda dc: _apply(context, dc))
 
 
-def _differences(context: Context, datacenter: Datacenter) -> Iterator[Change]:
+def differences(context: Context, datacenter: Datacenter) -> Iterator[Change]:
+    """What a datacenter lacks of its certificate and objects, or holds differently."""
     fault = _certificate_fault(context, datacenter)
     if fault:
         yield Change("replace", "server certificate", datacenter.name, fault)
@@ -70,8 +71,11 @@ def _wanted(context: Context, datacenter: Datacenter) -> tuple[Manifest, ...]:
     server = state.server_certificate(datacenter.name)
     if authority is None or held is None or identity is None or server is None:
         raise MeshkitError(f"the state directory {state.path} changed while it was in use", hint="run again")
+    found = context.kube[datacenter.name].get(Ref("Namespace", datacenter.namespace))
+    # A namespace that was there already is the user's: it stays as it is, and destroy leaves it alone.
+    namespace = () if found else (objects.namespace(datacenter.namespace),)
     return (
-        objects.namespace(datacenter.namespace),
+        *namespace,
         objects.marker(context.federation, datacenter, identity.id, authority.fingerprint),
         *objects.secrets(datacenter, authority.certificate_pem, server, held),
     )

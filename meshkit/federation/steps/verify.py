@@ -19,6 +19,7 @@ from meshkit.consul import config_entries
 from meshkit.consul.config_entries import Intention
 from meshkit.consul.names import probe_service
 from meshkit.errors import MeshkitError
+from meshkit.events import Note
 from meshkit.federation import mesh_request
 from meshkit.federation.change import Change
 from meshkit.federation.context import Context
@@ -49,6 +50,8 @@ def try_requests(context: Context, consul: Consul, pairs: Iterable[Pair]) -> Non
     entries = consul.config_entries("service-intentions")
     ours = [pair for pair in pairs if not _decided_by_user(entries, pair)]
     theirs = [pair for pair in pairs if pair not in ours]
+    for source, target in theirs:
+        context.observe(Note("an intention of yours decides here, and is held to", f"{source.name} to {target.name}"))
     try:
         _allow(consul, ours)
         _expect(context, ours, lambda _: True)

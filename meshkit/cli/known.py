@@ -1,0 +1,53 @@
+"""Which federation a command is about: the one this machine made, or the one that given contexts belong to."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+from meshkit.backends.base import Kube
+from meshkit.cli import console, wiring
+from meshkit.cli.options import read_passphrase
+from meshkit.errors import UsageError
+from meshkit.federation import discover, state
+from meshkit.federation.context import Context
+from meshkit.federation.state import State
+from meshkit.model import DEFAULT_NAMESPACE, Datacenter, Federation
+
+TIMEOUT_S = 60.0
+
+
+@contextmanager
+def opened(
+    name: str, contexts: Sequence[str], namespace: str = "", *, timeout_s: float = TIMEOUT_S
+) -> Iterator[Context]:
+    """A context over a federation that exists."""
+    federation, held = find(name, contexts, namespace)
+    with console.narrator() as observe, wiring.connect(federation, held, observe, timeout_s) as context:
+        yield context
+
+
+def find(name: str, contexts: Sequence[str], namespace: str = "") -> tuple[Federation, State]:
+    """By contexts when there are any, else by name, else the only one this machine knows."""
+    if contexts:
+        found = discover.discover(clusters(contexts), namespace or DEFAULT_NAMESPACE)
+        return found, State(found.name, read_passphrase(None, os.environ))
+    names = (name,) if name else state.known()
+    if not names:
+        raise UsageError(
+            "this machine knows no federation", hint="name its contexts, or make one: meshkit federate aks eks"
+        )
+    if len(names) > 1:
+        raise UsageError(f"this machine knows several federations: {', '.join(names)}", hint="--federation NAME")
+    held = State(names[0], read_passphrase(None, os.environ))
+    identity = held.identity()
+    if identity is None:
+        listed = ", ".join(state.known()) or "none"
+        raise UsageError(f"this machine knows no federation {names[0]}", hint=f"known here: {listed}")
+    return identity.federation, held
+
+
+def clusters(contexts: Sequence[str]) -> dict[str, Kube]:
+    """A client per context."""
+    return dict(wiring.open_clusters(tuple(Datacenter(context, context) for context in contexts)))

@@ -1,0 +1,105 @@
+"""Taking a datacenter, or all of them, apart again, so that nothing is left behind.
+
+The marker goes last: whatever a killed run leaves, the next one finds and finishes. Only what meshkit made is
+removed; a namespace that was there before, or that holds something else by now, stays.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from meshkit.backends.base import Ref
+from meshkit.consul.names import CONSUL_RELEASE, PROBE_RELEASE, PROBE_SELECTOR, SERVER_SELECTOR
+from meshkit.errors import MeshkitError
+from meshkit.events import Finished, Note, Progress, Started
+from meshkit.federation.context import Context
+from meshkit.federation.objects import FEDERATION_CONFIGMAP, MANAGED, MANAGED_SELECTOR
+from meshkit.model import Datacenter
+
+TASK = "remove"
+GONE_TIMEOUT_S = 180.0
+REMOVE_EXPECTED_S = 20.0
+WORKLOADS = ("Deployment", "StatefulSet", "Pod", "PersistentVolumeClaim")
+
+
+def remove_datacenters(context: Context, datacenters: tuple[Datacenter, ...]) -> None:
+    """Remove Consul and everything that meshkit made from these clusters, all at the same time."""
+    context.each(lambda dc: _remove(context, dc), datacenters)
+
+
+def forget_in_mesh(context: Context, gone: Datacenter) -> None:
+    """Make the remaining datacenters forget one that left: its WAN members and its federation state."""
+    context.consul(context.federation.primary.name).forget_datacenter(gone.name)
+    remaining = tuple(dc for dc in context.federation.datacenters if dc.name != gone.name)
+    context.each(lambda dc: _forget_members(context, dc, gone), remaining)
+
+
+def leftovers(context: Context, datacenter: Datacenter) -> Iterator[str]:
+    """What of meshkit's is still in a cluster, as kind/name."""
+    kube, namespace = context.kube[datacenter.name], datacenter.namespace
+    for kind in ("Secret", "Service", "ConfigMap"):
+        for found in kube.list(kind, namespace, selector=MANAGED_SELECTOR):
+            yield f"{kind.lower()}/{found['metadata']['name']}"
+    for selector in (SERVER_SELECTOR, PROBE_SELECTOR):
+        for kind in ("Pod", "PersistentVolumeClaim"):
+            for found in kube.list(kind, namespace, selector=selector):
+                yield f"{kind.lower()}/{found['metadata']['name']}"
+
+
+def _remove(context: Context, dc: Datacenter) -> None:
+    begin = context.clock.monotonic()
+    context.observe(Started(TASK, dc.name, REMOVE_EXPECTED_S))
+    kube, helm = context.kube[dc.name], context.helm(dc.name)
+    for release in (PROBE_RELEASE, CONSUL_RELEASE):
+        context.observe(Progress(TASK, f"helm uninstalls {release}", dc.name))
+        helm.uninstall(release, dc.namespace)
+    for claim in kube.list("PersistentVolumeClaim", dc.namespace, selector=SERVER_SELECTOR):
+        kube.delete(Ref("PersistentVolumeClaim", claim["metadata"]["name"], dc.namespace))
+    for kind in ("Secret", "Service"):
+        for found in kube.list(kind, dc.namespace, selector=MANAGED_SELECTOR):
+            kube.delete(Ref(kind, found["metadata"]["name"], dc.namespace))
+    context.wait(TASK, dc.name, lambda: _left(context, dc), timeout_s=GONE_TIMEOUT_S)
+    kube.delete(Ref("ConfigMap", FEDERATION_CONFIGMAP, dc.namespace))
+    _remove_namespace(context, dc)
+    context.observe(Finished(TASK, context.clock.monotonic() - begin, dc.name, text="nothing left"))
+
+
+def _left(context: Context, dc: Datacenter) -> str:
+    left = [name for name in leftovers(context, dc) if name != f"configmap/{FEDERATION_CONFIGMAP}"]
+    return f"still there: {', '.join(left)}" if left else ""
+
+
+def _remove_namespace(context: Context, dc: Datacenter) -> None:
+    kube = context.kube[dc.name]
+    found = kube.get(Ref("Namespace", dc.namespace))
+    if found is None or not MANAGED.items() <= (found["metadata"].get("labels") or {}).items():
+        return
+    others = [
+        f"{kind.lower()}/{item['metadata']['name']}" for kind in WORKLOADS for item in kube.list(kind, dc.namespace)
+    ]
+    if others:
+        context.observe(Note(f"namespace {dc.namespace} stays, it holds {', '.join(others[:5])}", dc.name))
+        return
+    kube.delete(Ref("Namespace", dc.namespace))
+    context.wait(
+        TASK,
+        dc.name,
+        lambda: f"namespace {dc.namespace} is being deleted" if kube.get(Ref("Namespace", dc.namespace)) else "",
+        timeout_s=GONE_TIMEOUT_S,
+        hint=f"kubectl --context {dc.context} get namespace {dc.namespace} -o yaml shows what holds it",
+    )
+
+
+def _forget_members(context: Context, dc: Datacenter, gone: Datacenter) -> None:
+    consul = context.consul(dc.name)
+
+    def still_known() -> str:
+        members = [m.name for m in consul.wan_members() if m.datacenter == gone.name]
+        for name in members:
+            try:
+                consul.force_leave(name)
+            except MeshkitError:
+                continue  # seen again at the next look
+        return f"still knows {', '.join(members)}" if members else ""
+
+    context.wait(TASK, dc.name, still_known, timeout_s=GONE_TIMEOUT_S)
