@@ -1,5 +1,5 @@
 {{/*
-The servers' configuration without its secrets, which an init container adds from mounted files.
+The servers' configuration without its secrets, which files/server.sh adds from mounted files.
 
 leave_on_terminate is off: a server that leaves is forgotten by the other datacenters, and a primary whose only server
 left is never joined again (hashicorp/consul#12658). A server that merely stops is expected back under its name.
