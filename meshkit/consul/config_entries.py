@@ -44,40 +44,45 @@ def gateway_mode(entries: Sequence[Entry]) -> str:
 
 
 def with_intention(entry: Entry | None, wanted: Intention, description: str = "") -> Entry:
-    """The destination's service-intentions entry with this one source set; everything else in it is kept."""
-    source = {"Name": wanted.source, "Action": wanted.action}
-    if description:
-        source["Description"] = description
+    """The destination's service-intentions entry with this one source set; everything else in it is kept.
+
+    HTTP permissions of that source go: Consul takes either them or an action, and the action is what was asked for.
+    """
+    source = {"Name": wanted.source, "Action": wanted.action} | ({"Description": description} if description else {})
     if entry is None:
         return {"Kind": "service-intentions", "Name": wanted.destination, "Sources": [source], "Meta": OWNED}
-    others = [s for s in entry["Sources"] if s["Name"] != wanted.source]
-    return writable(entry) | {"Sources": [*others, source]}
+    kept = writable(entry)
+    before: Entry = next((s for s in kept["Sources"] if _is_local(s, wanted.source)), {})
+    source = {key: value for key, value in before.items() if key != "Permissions"} | source
+    return kept | {"Sources": [*(s for s in kept["Sources"] if not _is_local(s, wanted.source)), source]}
 
 
 def without_intention(entry: Entry, source: str) -> Entry | None:
     """The entry without one source; None when nothing is left, and the entry is to be deleted."""
-    others = [s for s in entry["Sources"] if s["Name"] != source]
-    return writable(entry) | {"Sources": others} if others else None
+    kept = writable(entry)
+    others = [s for s in kept["Sources"] if not _is_local(s, source)]
+    return kept | {"Sources": others} if others else None
 
 
 def writable(entry: Entry) -> Entry:
     """An entry as read, without the fields that Consul computes and refuses or ignores on writing."""
     kept = {key: value for key, value in entry.items() if key not in ("CreateIndex", "ModifyIndex", "Hash")}
     if "Sources" in kept:
-        kept["Sources"] = [_source(s) for s in kept["Sources"]]
+        kept["Sources"] = [_source(s) for s in kept["Sources"] or ()]
     return kept
 
 
 def intentions(entries: Sequence[Entry]) -> tuple[Intention, ...]:
     """Every intention with an action, sorted as Consul decides: exact destination and source before wildcards.
 
-    Sources that carry HTTP permissions have no single action; they are left out.
+    Sources that carry HTTP permissions have no single action, and those of peers are not of this federation; both are
+    left out.
     """
     found = (
         Intention(source["Name"], entry["Name"], source["Action"])
         for entry in entries
         for source in entry.get("Sources") or ()
-        if source.get("Action")
+        if source.get("Action") and _is_local(source, source["Name"])
     )
     return tuple(sorted(found, key=lambda i: (i.destination == ANY, i.source == ANY, i.destination, i.source)))
 
@@ -93,6 +98,11 @@ def decide(rules: Sequence[Intention], source: str, destination: str) -> Intenti
 def intentions_in_order(rules: Sequence[Intention]) -> tuple[Intention, ...]:
     """By precedence, https://developer.hashicorp.com/consul/docs/secure-mesh/intention: exact before wildcard."""
     return tuple(sorted(rules, key=lambda i: (i.destination == ANY, i.source == ANY)))
+
+
+def _is_local(source: Entry, name: str) -> bool:
+    """Whether a source is this federation's service, not one of the same name in a peered cluster."""
+    return bool(source["Name"] == name) and not source.get("Peer") and not source.get("SamenessGroup")
 
 
 def _source(source: Entry) -> Entry:

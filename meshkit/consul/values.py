@@ -37,7 +37,7 @@ def consul_values(
         "server": {
             "replicas": datacenter.servers,
             "serverCert": {"secretName": SERVER_CERT},
-            "annotations": f'"{CERTIFICATE_ANNOTATION}": "{certificate[:32]}"\n',
+            "annotations": _annotations(datacenter, certificate),
         },
         "meshGateway": {
             "enabled": True,
@@ -55,9 +55,13 @@ def consul_values(
         values["global"]["acls"]["replicationToken"] = _token("replication")
         values["global"]["federation"] |= {
             "primaryDatacenter": primary.name,
-            "primaryGateways": [f"{addresses[primary.name]}:{primary.gateway_port}"],
+            "primaryGateways": [_host_port(addresses[primary.name], primary.gateway_port)],
         }
-    return merge(merge(values, _light()), datacenter.values)
+    merged = merge(merge(values, _light()), datacenter.values)
+    # A text replaces a text: the user's annotations would switch off the rolling of servers.
+    if isinstance(merged["server"], Mapping):
+        merged["server"] = merge(merged["server"], {"annotations": values["server"]["annotations"]})
+    return merged
 
 
 def probe_values(federation: Federation, datacenter: Datacenter) -> Values:
@@ -100,6 +104,18 @@ def _light() -> Values:
         "global": {"acls": {"agentToken": _token("agent"), "dnsToken": _token("dns")}},
         "meshGateway": {"aclToken": _token("mesh-gateway")},
     }
+
+
+def _annotations(datacenter: Datacenter, certificate: str) -> str:
+    """The servers' annotations as YAML text, meshkit's below the user's."""
+    server = datacenter.values.get("server")
+    theirs = server.get("annotations") if isinstance(server, Mapping) else None
+    before = f"{theirs.rstrip()}\n" if isinstance(theirs, str) and theirs.strip() else ""
+    return f'{before}"{CERTIFICATE_ANNOTATION}": "{certificate[:32]}"\n'
+
+
+def _host_port(host: str, port: int) -> str:
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 def _token(name: str) -> dict[str, str]:
