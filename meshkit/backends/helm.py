@@ -7,6 +7,7 @@ only say "timed out waiting for the condition"), so ``--wait`` is never used to 
 from __future__ import annotations
 
 import asyncio
+import logging
 import re
 from collections.abc import Coroutine, Mapping
 from pathlib import Path
@@ -30,6 +31,8 @@ class HelmClient:
 
     def __init__(self, context: str, *, executable: str = "helm", kubeconfig: str | None = None) -> None:
         self._context = context
+        # The library logs every command that fails; that a release is not there yet is not worth a line.
+        logging.getLogger("pyhelm3").setLevel(logging.CRITICAL)
         try:
             self._client = pyhelm3.Client(
                 executable=executable,

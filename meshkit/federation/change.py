@@ -14,8 +14,3 @@ class Change:
     what: str
     datacenter: str = ""
     why: str = ""
-
-    @property
-    def is_write(self) -> bool:
-        """Whether it changes anything; waiting and trying do not."""
-        return self.action not in ("await", "verify")

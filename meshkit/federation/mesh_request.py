@@ -20,9 +20,9 @@ def differs(context: Context, pair: Pair, *, passes: bool) -> str:
     answer = send(context, pair)
     came = answer.get("service") == probe_service(pair[1].name)
     if came and not passes:
-        return "the request passes, though no intention allows it"
+        return "without an intention, and the request still passes"
     if not came and passes:
-        return "the request does not come through"
+        return "allowed, and the request is not through yet"
     return ""
 
 

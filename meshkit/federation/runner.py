@@ -42,7 +42,6 @@ def _run_step(context: Context, step: Step) -> StepResult:
         context.observe(Failed(step.name, error.message))
         raise
     seconds = context.clock.monotonic() - begin
-    changed = any(change.is_write for change in changes)
     text = step.does if changes else "already as described"
-    context.observe(Finished(step.name, seconds, changed=changed, text=text))
+    context.observe(Finished(step.name, seconds, changed=bool(changes), text=text))
     return StepResult(step.name, seconds, changes)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from meshkit.backends.base import Ref
-from meshkit.consul.names import CONSUL_RELEASE, PROBE_RELEASE, PROBE_SELECTOR, SERVER_SELECTOR
+from meshkit.consul.names import CONSUL_RELEASE, GATEWAY_SELECTOR, PROBE_RELEASE, PROBE_SELECTOR, SERVER_SELECTOR
 from meshkit.errors import MeshkitError
 from meshkit.events import Finished, Note, Progress, Started
 from meshkit.federation.context import Context
@@ -40,7 +40,7 @@ def leftovers(context: Context, datacenter: Datacenter) -> Iterator[str]:
     for kind in ("Secret", "Service", "ConfigMap"):
         for found in kube.list(kind, namespace, selector=MANAGED_SELECTOR):
             yield f"{kind.lower()}/{found['metadata']['name']}"
-    for selector in (SERVER_SELECTOR, PROBE_SELECTOR):
+    for selector in (SERVER_SELECTOR, GATEWAY_SELECTOR, PROBE_SELECTOR):
         for kind in ("Pod", "PersistentVolumeClaim"):
             for found in kube.list(kind, namespace, selector=selector):
                 yield f"{kind.lower()}/{found['metadata']['name']}"

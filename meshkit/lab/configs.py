@@ -77,6 +77,8 @@ def write_kubelet(node: Node) -> None:
             "x509": {"clientCAFile": str(folder / "ca.crt")},
         },
         "authorization": {"mode": "Webhook"},
+        # The sign that load balancers can be had, as in a cloud.
+        "providerID": f"meshkit-lab://{node.name}",
         "cgroupDriver": "cgroupfs",
         "cgroupRoot": f"/{cgroups.name(node)}",
         "enforceNodeAllocatable": [],
