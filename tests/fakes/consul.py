@@ -1,0 +1,169 @@
+"""The Consul API of one datacenter in a ``FakeWan``."""
+
+from __future__ import annotations
+
+import itertools
+import uuid
+from collections.abc import Mapping, Sequence
+from copy import deepcopy
+from datetime import UTC, datetime
+
+from fakes.wan import FakeWan, Store
+from meshkit.backends.base import Manifest, Member
+from meshkit.errors import MeshkitError, UnreachableError
+
+_INDEX = itertools.count(10)
+GATEWAY_PORT = 443
+
+
+class FakeConsul:
+    """``base.Consul`` with ``token`` as the caller's; it answers when the datacenter's servers are ready."""
+
+    def __init__(self, wan: FakeWan, datacenter: str, token: str) -> None:
+        self._wan = wan
+        self._datacenter = datacenter
+        self._token = token
+
+    def leader(self) -> str:
+        self._require_servers()
+        return "10.42.0.9:8300"
+
+    def wan_members(self) -> Sequence[Member]:
+        store = self._authorised()
+        return [
+            Member(f"consul-server-0.{other}", other, "alive" if self._two_way(other) else "failed")
+            for other in sorted(store.met | {self._datacenter})
+        ]
+
+    def node_checks(self, node: str, datacenter: str) -> Sequence[Manifest]:
+        self._authorised()
+        self._require(datacenter)
+        if not node.startswith("consul-server-"):
+            return []
+        return [{"Node": node, "CheckID": "serfHealth", "Name": "Serf Health Status", "Status": "passing"}]
+
+    def services(self, datacenter: str) -> Mapping[str, Sequence[str]]:
+        self._authorised()
+        self._require(datacenter)
+        probe = self._wan.helms[datacenter].values("mesh-probe", self._wan.namespace).get("service")
+        names = ["consul"]
+        if self._wan.gateway(datacenter):
+            names.append("mesh-gateway")
+        if probe:
+            names += [probe, f"{probe}-sidecar-proxy"]
+        return {name: [] for name in names}
+
+    def instances(self, service: str, datacenter: str) -> Sequence[Manifest]:
+        if service not in self.services(datacenter):
+            return []
+        node = "consul-server-0" if service == "consul" else service
+        entry = {"Node": node, "Address": "10.42.0.9", "Datacenter": datacenter, "ServiceName": service}
+        return [entry | {"ServiceID": service, "ServiceAddress": "10.42.0.9", "ServicePort": 8300}]
+
+    def config_entries(self, kind: str) -> Sequence[Manifest]:
+        entries = self._authorised().entries
+        return [deepcopy(entry) for (found, _), entry in sorted(entries.items()) if found == kind]
+
+    def write_config_entry(self, entry: Manifest) -> None:
+        store = self._writable()
+        if not entry.get("Kind") or not entry.get("Name"):
+            raise MeshkitError(f"{self._datacenter}: consul: Request decoding failed: Kind and Name are needed")
+        index = next(_INDEX)
+        kept = deepcopy(entry) | {"CreateIndex": index, "ModifyIndex": index}
+        for source in kept.get("Sources") or ():
+            source.update({"Type": "consul", "Precedence": 9})
+        store.entries[entry["Kind"], entry["Name"]] = kept
+
+    def delete_config_entry(self, kind: str, name: str) -> None:
+        self._writable().entries.pop((kind, name), None)
+
+    def policies(self) -> Mapping[str, Manifest]:
+        found = self._authorised().policies
+        return {name: {k: v for k, v in policy.items() if k != "Rules"} for name, policy in found.items()}
+
+    def write_policy(self, name: str, rules: str, description: str) -> None:
+        policies = self._writable().policies
+        known = policies.get(name, {"ID": str(uuid.uuid4())})
+        policies[name] = known | {"Name": name, "Rules": rules, "Description": description}
+
+    def token(self, secret: str) -> Manifest | None:
+        self._require_servers()
+        found = self._wan.store(self._datacenter).tokens.get(secret)
+        return deepcopy(found) | {"SecretID": secret} if found else None
+
+    def write_token(self, secret: str, accessor: str, body: Manifest) -> None:
+        store = self._writable()
+        for policy in body.get("Policies") or ():
+            if policy["Name"] not in store.policies:
+                raise MeshkitError(f"{self._datacenter}: consul: No such ACL policy with name {policy['Name']!r}")
+        known = store.tokens.get(secret)
+        if known is None and accessor in (token["AccessorID"] for token in store.tokens.values()):
+            raise MeshkitError(f"{self._datacenter}: consul: Invalid Token: AccessorID is already in use")
+        store.tokens[secret] = {"AccessorID": known["AccessorID"] if known else accessor, **deepcopy(body)}
+
+    def acl_replication(self) -> Manifest:
+        self._authorised()
+        primary = self._wan.primary(self._datacenter)
+        if primary == self._datacenter:
+            return {"Enabled": False, "Running": False, "SourceDatacenter": "", "ReplicationType": ""}
+        running = self._wan.replicates(self._datacenter)
+        stamp = datetime(2026, 1, 1, 12, tzinfo=UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        never = "0001-01-01T00:00:00Z"
+        return {
+            "Enabled": True,
+            "Running": running,
+            "SourceDatacenter": primary,
+            "ReplicationType": "tokens",
+            "ReplicatedIndex": 10 if running else 0,
+            "ReplicatedTokenIndex": 10 if running else 0,
+            "LastSuccess": stamp if running else never,
+            "LastError": never if running else stamp,
+        }
+
+    def gateways(self) -> Mapping[str, Sequence[Manifest]]:
+        store = self._authorised()
+        known = (store.met | {self._datacenter}) - store.forgotten
+        return {other: [self._gateway(other)] for other in sorted(known) if self._wan.gateway(other)}
+
+    def force_leave(self, member: str) -> None:
+        store = self._authorised()
+        _, _, datacenter = member.partition(".")
+        if not self._two_way(datacenter):
+            store.met.discard(datacenter)
+            store.forgotten.add(datacenter)
+
+    def forget_datacenter(self, datacenter: str) -> None:
+        self._writable().forgotten.add(datacenter)
+
+    def _gateway(self, datacenter: str) -> Manifest:
+        wan = self._wan.values(datacenter).get("meshGateway", {}).get("wanAddress", {})
+        address = {"Address": wan.get("static", ""), "Port": wan.get("port", GATEWAY_PORT)}
+        return {"Node": {"Datacenter": datacenter}, "Service": {"TaggedAddresses": {"wan": address}}}
+
+    def _two_way(self, other: str) -> bool:
+        """Gossip needs an answer: one direction alone turns a member failed."""
+        return self._wan.reaches(self._datacenter, other) and self._wan.reaches(other, self._datacenter)
+
+    def _authorised(self) -> Store:
+        """This datacenter's data, once it knows the caller's token."""
+        self._require_servers()
+        store = self._wan.store(self._datacenter)
+        if self._token not in store.tokens:
+            raise UnreachableError(f"{self._datacenter}: consul: ACL not found")
+        return store
+
+    def _writable(self) -> Store:
+        """The primary's data: that is where everything is written, wherever it was asked."""
+        self._authorised()
+        primary = self._wan.primary(self._datacenter)
+        self._require(primary)
+        return self._wan.store(primary)
+
+    def _require_servers(self) -> None:
+        self._wan.clusters[self._datacenter].faults.check("forward", "pods/portforward")
+        if not self._wan.serving(self._datacenter):
+            raise UnreachableError(f"{self._datacenter}: the Consul server did not answer")
+
+    def _require(self, datacenter: str) -> None:
+        if not self._wan.reaches(self._datacenter, datacenter):
+            raise UnreachableError(f"{self._datacenter}: consul: No path to datacenter")

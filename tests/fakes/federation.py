@@ -1,0 +1,96 @@
+"""Whole federations over fakes: a ``Context`` as ``cli.wiring`` would make it, for as many runs as a test wants.
+
+Each ``context`` stands for a new process: what one run knows, the next finds in the clusters and the state directory
+or not at all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+from typing import Any
+
+from fakes.clock import FakeClock
+from fakes.consul import FakeConsul
+from fakes.faults import Killer
+from fakes.kube import FakeCluster, LoadBalancers
+from fakes.wan import FakeWan
+from meshkit.events import Event
+from meshkit.federation.context import Context
+from meshkit.federation.state import State
+from meshkit.model import Datacenter, Federation
+
+NAMES = ("aks", "eks")
+TIMEOUT_S = 60.0
+
+
+def described(names: Sequence[str] = NAMES, name: str = "mesh", **options: Any) -> Federation:
+    """A federation of datacenters named as their contexts; the first is primary."""
+    datacenters = (Datacenter(dc, dc, primary=place == 0, **options) for place, dc in enumerate(names))
+    return Federation(name, tuple(datacenters))
+
+
+class FakeFederation:
+    """The world of one test: clusters, the network between them, a clock, and all events so far.
+
+    The state directory is where ``MESHKIT_STATE_DIR`` points, which the test sets.
+    """
+
+    def __init__(self, names: Sequence[str] = NAMES, *, polls: int = 1, **options: Any) -> None:
+        self.federation = described(names, **options)
+        self.clock = FakeClock()
+        self.wan = FakeWan()
+        self.events: list[Event] = []
+        self.polls = polls
+        for name in names:
+            self.add_cluster(name)
+
+    @property
+    def clusters(self) -> dict[str, FakeCluster]:
+        return self.wan.clusters
+
+    @property
+    def state(self) -> State:
+        """The state directory, read anew."""
+        return State(self.federation.name)
+
+    def add_cluster(self, name: str) -> FakeCluster:
+        """One more cluster; it takes part once ``federation`` names it."""
+        cluster = FakeCluster(name, self.clock)
+        cluster.load_balancers = LoadBalancers(f"203.0.113.{len(self.clusters) + 1}", polls=self.polls)
+        self.wan.add(name, cluster, polls=self.polls)
+        return cluster
+
+    def grow(self, names: Sequence[str]) -> None:
+        """Describe the federation anew, with more or fewer of the clusters."""
+        self.federation = described(names)
+
+    def context(self, *, killer: Killer | None = None, timeout_s: float = TIMEOUT_S) -> Context:
+        """One run's context; with a ``killer`` every write of every backend and of the state is under its eye."""
+        watch = killer.wrap if killer else _untouched
+        state = self.state if killer is None else _mortal(self.state, killer)
+        return Context(
+            federation=self.federation,
+            state=state,
+            kube={dc.name: watch(self.clusters[dc.name]) for dc in self.federation.datacenters},
+            helm=lambda name: watch(self.wan.helms[name]),
+            consul=lambda name: watch(FakeConsul(self.wan, name, self._bootstrap_token())),
+            clock=self.clock,
+            observe=self.events.append,
+            timeout_s=timeout_s,
+        )
+
+    def _bootstrap_token(self) -> str:
+        held = self.state.secrets()
+        return held.tokens["bootstrap"].reveal() if held else ""
+
+
+def _untouched(backend: Any) -> Any:
+    return backend
+
+
+def _mortal(state: State, killer: Killer) -> State:
+    """A state directory whose writes can be the last thing the process does."""
+    write = state._write
+    state._write = lambda name, content: killer.write(partial(write, name, content))  # type: ignore[method-assign]
+    return state

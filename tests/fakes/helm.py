@@ -1,0 +1,178 @@
+"""Helm in memory: releases with their statuses, and the workloads that this project's charts would make."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from fakes.kube import FakeCluster, Rollout
+from meshkit.backends.base import Manifest, Ref, Release
+from meshkit.errors import MeshkitError
+
+Condition = Callable[[str], str]
+PENDING = ("pending-install", "pending-upgrade", "pending-rollback", "uninstalling")
+
+
+def nothing(workload: str) -> str:
+    """The condition of workloads that wait for nothing but their secrets."""
+    del workload
+    return ""
+
+
+class FakeHelm:
+    """``base.Helm`` for one cluster; ``waits_for`` says what a workload still lacks before it is ready."""
+
+    def __init__(self, cluster: FakeCluster, waits_for: Condition = nothing, *, polls: int = 0) -> None:
+        self.cluster = cluster
+        self.polls = polls
+        self.fails_with = ""
+        self.installs: list[str] = []
+        self._waits_for = waits_for
+        self._releases: dict[tuple[str, str], Release] = {}
+        self._values: dict[tuple[str, str], Mapping[str, Any]] = {}
+
+    def release(self, name: str, namespace: str) -> Release | None:
+        self.cluster.faults.check("get", "secrets")
+        return self._releases.get((namespace, name))
+
+    def values(self, name: str, namespace: str) -> Mapping[str, Any]:
+        """What a release was installed with, empty when there is none."""
+        return self._values.get((namespace, name), {})
+
+    def leave(self, name: str, namespace: str, status: str) -> None:
+        """Put a release into the status in which a killed or failed helm leaves it."""
+        before = self._releases.get((namespace, name))
+        self._releases[namespace, name] = Release(status, before.revision + 1 if before else 1, "")
+
+    def install(
+        self, name: str, namespace: str, chart: Path | str, values: Mapping[str, Any], description: str
+    ) -> None:
+        self.cluster.faults.check("apply", "secrets")
+        where = self.cluster.context
+        known = _chart_name(where, chart)
+        with self.cluster.lock:
+            if not self._namespace_open(namespace):
+                raise MeshkitError(f'{where}: helm: create: failed to create: namespaces "{namespace}" not found')
+            before = self._releases.get((namespace, name))
+            if before and before.status in PENDING:
+                self.uninstall(name, namespace)
+                before = None
+            revision = before.revision + 1 if before else 1
+            if self.fails_with:
+                self._releases[namespace, name] = Release("failed", revision, self.fails_with)
+                raise MeshkitError(f"{where}: helm: {self.fails_with}")
+            self.installs.append(name)
+            self._values[namespace, name] = json.loads(json.dumps(values))
+            for manifest in _WORKLOADS[known](name, namespace, values):
+                self._put(manifest, values)
+            self._releases[namespace, name] = Release("deployed", revision, description)
+
+    def uninstall(self, name: str, namespace: str) -> None:
+        self.cluster.faults.check("delete", "secrets")
+        with self.cluster.lock:
+            if self._releases.pop((namespace, name), None) is None:
+                return
+            for manifest in self._of_release(name, namespace):
+                self.cluster.remove(Ref(manifest["kind"], manifest["metadata"]["name"], namespace))
+            self._values.pop((namespace, name), None)
+
+    def _namespace_open(self, namespace: str) -> bool:
+        found = self.cluster.find(Ref("Namespace", namespace))
+        return found is not None and found["status"]["phase"] == "Active"
+
+    def _put(self, manifest: Manifest, values: Mapping[str, Any]) -> None:
+        """A workload of the release, which rolls out again when its template changed."""
+        name, namespace = manifest["metadata"]["name"], manifest["metadata"]["namespace"]
+        before = self.cluster.find(Ref(manifest["kind"], name, namespace))
+        if before is None or before["spec"] != manifest["spec"]:
+            secrets = tuple(_secret_names(values))
+            self.cluster.rollouts[manifest["kind"], namespace, name] = Rollout(
+                self.polls, lambda: self._lacking_secret(namespace, secrets) or self._waits_for(name)
+            )
+        self.cluster.put(manifest)
+        if manifest["kind"] == "StatefulSet":
+            self._claim(manifest)
+
+    def _claim(self, servers: Manifest) -> None:
+        """The servers' volume claims, which outlive the release."""
+        namespace = servers["metadata"]["namespace"]
+        for place in range(servers["spec"]["replicas"]):
+            name = f"data-{namespace}-{servers['metadata']['name']}-{place}"
+            if self.cluster.find(Ref("PersistentVolumeClaim", name, namespace)) is None:
+                labels = dict(servers["metadata"]["labels"])
+                meta = {"name": name, "namespace": namespace, "labels": labels}
+                self.cluster.put({"kind": "PersistentVolumeClaim", "metadata": meta, "status": {"phase": "Bound"}})
+
+    def _lacking_secret(self, namespace: str, names: tuple[str, ...]) -> str:
+        for name in names:
+            if self.cluster.find(Ref("Secret", name, namespace)) is None:
+                return "ContainerCreating"
+        return ""
+
+    def _of_release(self, name: str, namespace: str) -> list[Manifest]:
+        return [
+            manifest | {"kind": kind}
+            for kind in ("StatefulSet", "Deployment")
+            for manifest in self.cluster.list(kind, namespace, selector=f"release={name}")
+        ]
+
+
+def _chart_name(where: str, chart: Path | str) -> str:
+    """The chart's own name; MeshkitError for what is no chart that this fake knows."""
+    try:
+        name = str(yaml.safe_load((Path(chart) / "Chart.yaml").read_text())["name"])
+    except OSError as error:
+        raise MeshkitError(f"{where}: helm: path {Path(chart).name!r} not found") from error
+    if name not in _WORKLOADS:
+        raise MeshkitError(f"{where}: helm: chart {name!r} is not one that the fake knows")
+    return name
+
+
+def _secret_names(values: object) -> Iterator[str]:
+    """Every Secret that the values name."""
+    if isinstance(values, Mapping):
+        for key, value in values.items():
+            if key == "secretName" and value:
+                yield str(value)
+            else:
+                yield from _secret_names(value)
+
+
+def _consul(name: str, namespace: str, values: Mapping[str, Any]) -> Iterator[Manifest]:
+    if not isinstance(values.get("global", {}).get("datacenter"), str):
+        raise MeshkitError("helm: values don't meet the specifications of the schema: global.datacenter is required")
+    server, gateway = values.get("server", {}), values.get("meshGateway", {})
+    labels = {"app": "consul", "release": name}
+    yield _workload("StatefulSet", _meta("consul-server", namespace, labels | {"component": "server"}), server)
+    if gateway.get("enabled"):
+        labels = labels | {"component": "mesh-gateway"}
+        yield _workload("Deployment", _meta("consul-mesh-gateway", namespace, labels), gateway)
+
+
+def _probe(name: str, namespace: str, values: Mapping[str, Any]) -> Iterator[Manifest]:
+    labels = {"app": "mesh-probe", "release": name}
+    yield _workload("Deployment", _meta(name, namespace, labels), dict(values) | {"replicas": 1})
+
+
+def _meta(name: str, namespace: str, labels: Mapping[str, str]) -> Manifest:
+    return {"name": name, "namespace": namespace, "labels": dict(labels)}
+
+
+def _workload(kind: str, metadata: Manifest, values: Mapping[str, Any]) -> Manifest:
+    """A workload whose template changes with its values; its one container has the last part of its name."""
+    checksum = hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
+    labels, container = metadata["labels"], metadata["name"].removeprefix("consul-")
+    template = {
+        "metadata": {"labels": dict(labels), "annotations": {"checksum": checksum}},
+        "spec": {"containers": [{"name": container}]},
+    }
+    spec = {"replicas": int(values.get("replicas", 1)), "selector": {"matchLabels": dict(labels)}, "template": template}
+    return {"apiVersion": "apps/v1", "kind": kind, "metadata": metadata, "spec": spec}
+
+
+_WORKLOADS = {"consul": _consul, "mesh-probe": _probe}
