@@ -194,10 +194,6 @@ class Consul(Protocol):
         """Remove a failed member from the WAN pool."""
         ...
 
-    def forget_datacenter(self, datacenter: str) -> None:
-        """Delete the federation state of a datacenter that left."""
-        ...
-
 
 class Clock(Protocol):
     """Time, so that tests need not wait."""

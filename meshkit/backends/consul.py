@@ -125,10 +125,6 @@ class ConsulClient:
         )
         return gateways or {}
 
-    def forget_datacenter(self, datacenter: str) -> None:
-        """See ``base.Consul``."""
-        self._request("delete", f"/v1/internal/federation-state/{datacenter}")
-
     def _request(
         self,
         method: str,

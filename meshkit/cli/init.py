@@ -21,6 +21,6 @@ def init(
 
     Example: meshkit init aks prod=arn:aws:eks:eu-west-1:1234:cluster/prod > mesh.yaml
     """
-    from meshkit import config  # noqa: PLC0415 - YAML and pydantic would slow every other command's --help
+    from meshkit import config
 
     typer.echo(config.template(clusters), nl=False)

@@ -19,7 +19,7 @@ app = typer.Typer(
 
 def _clusters(incomplete: str) -> list[str]:
     """Names for shell completion: the clusters that the lab has."""
-    from meshkit.lab import register  # noqa: PLC0415 - only a completion needs it
+    from meshkit.lab import register
 
     return [node.name for node in register.known() if node.name.startswith(incomplete)]
 
@@ -45,8 +45,8 @@ def up(
     What runs already stays. Options are set on the links between the named clusters; without any, a new link has no
     delay and no loss. The first run builds the tools and images, which takes about 25 minutes on two cores.
     """
-    from meshkit.cli import console  # noqa: PLC0415 - rich would slow every command's --help
-    from meshkit.lab import lab  # noqa: PLC0415 - so would cryptography
+    from meshkit.cli import console
+    from meshkit.lab import lab
 
     change = _change(delay, jitter, loss, mtu)
     with console.narrator() as observe:
@@ -61,9 +61,9 @@ def down(
     ] = None,
 ) -> None:
     """Remove clusters and their kubeconfig contexts without a trace; built tools and images are kept."""
-    from meshkit.cli import console  # noqa: PLC0415 - rich would slow every command's --help
-    from meshkit.events import Note  # noqa: PLC0415 - with the rest
-    from meshkit.lab import lab  # noqa: PLC0415 - so would cryptography
+    from meshkit.cli import console
+    from meshkit.events import Note
+    from meshkit.lab import lab
 
     with console.narrator() as observe:
         if not lab.down(names or (), observe):
@@ -73,8 +73,8 @@ def down(
 @app.command(epilog="Example: meshkit lab status --output json")
 def status(output: Output = "table") -> None:
     """Show every cluster, whether it answers, where its logs are, and the links between clusters."""
-    from meshkit.cli import console, lab_views  # noqa: PLC0415 - rich would slow every command's --help
-    from meshkit.lab import lab, wan  # noqa: PLC0415 - so would cryptography
+    from meshkit.cli import console, lab_views
+    from meshkit.lab import lab, wan
 
     clusters = lab.status()
     links = wan.links() if wan.is_running() else {}
@@ -97,8 +97,8 @@ def link(  # noqa: PLR0913, PLR0917 - one parameter per option
     output: Output = "table",
 ) -> None:
     """Change the link between two clusters in both directions, at once; without options, show it."""
-    from meshkit.cli import console, lab_views  # noqa: PLC0415 - rich would slow every command's --help
-    from meshkit.lab import lab, wan  # noqa: PLC0415 - so would cryptography
+    from meshkit.cli import console, lab_views
+    from meshkit.lab import lab, wan
 
     change = _change(delay, jitter, loss, mtu)
     first, second = lab.pair(a, b)
@@ -118,7 +118,7 @@ def cut(
     one_way: Annotated[bool, typer.Option("--one-way", help="Only from A to B; answers still pass.")] = False,  # noqa: FBT002 - Typer's form of a flag
 ) -> None:
     """Let no packet pass between two clusters, until heal."""
-    from meshkit.lab import lab, wan  # noqa: PLC0415 - cryptography would slow every command's --help
+    from meshkit.lab import lab, wan
 
     wan.cut(*lab.pair(a, b), one_way=one_way)
 
@@ -126,7 +126,7 @@ def cut(
 @app.command(epilog="Example: meshkit lab heal aks eks")
 def heal(a: Cluster, b: Cluster) -> None:
     """Undo a cut in both directions; delay, loss and MTU stay as set."""
-    from meshkit.lab import lab, wan  # noqa: PLC0415 - cryptography would slow every command's --help
+    from meshkit.lab import lab, wan
 
     wan.heal(*lab.pair(a, b))
 
@@ -134,8 +134,8 @@ def heal(a: Cluster, b: Cluster) -> None:
 @app.command(epilog="Example: meshkit lab tools")
 def tools() -> None:
     """Build the lab's tools and images now, and start nothing; they are kept for every later lab."""
-    from meshkit.cli import console  # noqa: PLC0415 - rich would slow every command's --help
-    from meshkit.lab import lab  # noqa: PLC0415 - so would cryptography
+    from meshkit.cli import console
+    from meshkit.lab import lab
 
     with console.narrator() as observe:
         lab.build_tools(observe)
@@ -143,7 +143,7 @@ def tools() -> None:
 
 def _change(delay: str | None, jitter: str | None, loss: str | None, mtu: str | None) -> wan.LinkChange:
     """What the options say, checked before anything is touched."""
-    from meshkit.lab import wan  # noqa: PLC0415 - cryptography would slow every command's --help
+    from meshkit.lab import wan
 
     return wan.LinkChange(
         delay_s=None if delay is None else wan.parse_delay(delay),

@@ -28,8 +28,11 @@ def remove_datacenters(context: Context, datacenters: tuple[Datacenter, ...]) ->
 
 
 def forget_in_mesh(context: Context, gone: Datacenter) -> None:
-    """Make the remaining datacenters forget one that left: its WAN members and its federation state."""
-    context.consul(context.federation.primary.name).forget_datacenter(gone.name)
+    """Make the remaining datacenters forget the WAN members of one that left.
+
+    Its gateways' federation state needs no call, and Consul has none: leaders prune it within the hour once the
+    datacenter has no members.
+    """
     remaining = tuple(dc for dc in context.federation.datacenters if dc.name != gone.name)
     context.each(lambda dc: _forget_members(context, dc, gone), remaining)
 

@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Self
 
 from cryptography import x509
-from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
@@ -56,10 +56,13 @@ class Authority:
         """From a bundle that ``dump`` made; MeshkitError says whether passphrase or file is at fault."""
         try:
             certificate = x509.load_pem_x509_certificate(pem)
-        except ValueError as error:
+            # Much of a certificate is parsed only when it is asked for; its own signature vouches for every byte.
+            certificate.verify_directly_issued_by(certificate)
+            public = certificate.public_key()
+        except (ValueError, TypeError, InvalidSignature, UnsupportedAlgorithm) as error:
             raise MeshkitError("the CA file is damaged", hint=RESTORE_HINT) from error
         key = _key(pem.partition(CERTIFICATE_END)[2], passphrase or None)
-        if not isinstance(key, ec.EllipticCurvePrivateKey) or key.public_key() != certificate.public_key():
+        if not isinstance(key, ec.EllipticCurvePrivateKey) or key.public_key() != public:
             raise MeshkitError("the CA's key and certificate do not belong together", hint=RESTORE_HINT)
         return cls(certificate, key)
 

@@ -40,6 +40,9 @@ def inspect(pem: str) -> CertificateInfo:
         names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
     except x509.ExtensionNotFound:
         names = x509.SubjectAlternativeName([])
+    except ValueError as error:
+        # Extensions are parsed only now.
+        raise MeshkitError("a certificate is damaged: its names can't be read") from error
     return CertificateInfo(
         certificate.subject.rfc4514_string(),
         Sans(
@@ -62,7 +65,7 @@ def faults(pem: str, wanted: Sans, ca_pem: str, now: datetime) -> Iterator[str]:
         return
     try:
         _load(pem).verify_directly_issued_by(_load(ca_pem))
-    except (InvalidSignature, ValueError, TypeError):
+    except (InvalidSignature, UnsupportedAlgorithm, ValueError, TypeError):
         yield "it is not signed by the federation's CA"
     if set(info.sans.dns) != set(wanted.dns) or set(info.sans.ip) != set(wanted.ip):
         yield "its names are not those of the profile"

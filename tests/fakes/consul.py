@@ -132,9 +132,6 @@ class FakeConsul:
             store.met.discard(datacenter)
             store.forgotten.add(datacenter)
 
-    def forget_datacenter(self, datacenter: str) -> None:
-        self._writable().forgotten.add(datacenter)
-
     def _gateway(self, datacenter: str) -> Manifest:
         wan = self._wan.values(datacenter).get("meshGateway", {}).get("wanAddress", {})
         address = {"Address": wan.get("static", ""), "Port": wan.get("port", GATEWAY_PORT)}

@@ -22,10 +22,9 @@ WRITES = frozenset(
         "write_policy",
         "write_token",
         "force_leave",
-        "forget_datacenter",
     }
 )
-"""Every method of the protocols that changes something outside the process."""
+"""Every method of the protocols, and of the state directory, that changes something outside the process."""
 
 KUBECTL_VERBS = {"apply": ("patch", "create"), "forward": ("create",), "pod_get": ("get",)}
 

@@ -7,7 +7,6 @@ or not at all.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import partial
 from typing import Any
 
 from fakes.clock import FakeClock
@@ -91,6 +90,5 @@ def _untouched(backend: Any) -> Any:
 
 def _mortal(state: State, killer: Killer) -> State:
     """A state directory whose writes can be the last thing the process does."""
-    write = state._write
-    state._write = lambda name, content: killer.write(partial(write, name, content))  # type: ignore[method-assign]
+    state._folder = killer.wrap(state._folder)
     return state
