@@ -34,6 +34,12 @@ def plan(context: Context) -> tuple[Change, ...]:
 
 def act(context: Context) -> None:
     """Make what is missing, first here, then in every cluster at the same time."""
+    make(context)
+    context.each(lambda dc: _apply(context, dc))
+
+
+def make(context: Context) -> None:
+    """What this machine alone can make: the CA, certificates, gossip key and tokens. No cluster is touched."""
     state = context.state
     state.save_identity(context.federation)
     state.ensure_authority(profiles.load("ca"), context.clock.now())
@@ -41,7 +47,6 @@ def act(context: Context) -> None:
     for datacenter in context.federation.datacenters:
         if _certificate_fault(context, datacenter):
             _issue(context, datacenter)
-    context.each(lambda dc: _apply(context, dc))
 
 
 def differences(context: Context, datacenter: Datacenter) -> Iterator[Change]:
@@ -50,21 +55,21 @@ def differences(context: Context, datacenter: Datacenter) -> Iterator[Change]:
     if fault:
         yield Change("replace", "server certificate", datacenter.name, fault)
         return
-    for wanted in _wanted(context, datacenter):
-        found = _find(context, datacenter, wanted)
-        if objects.data_differs(wanted, found):
-            what = f"{wanted['kind'].lower()} {wanted['metadata']['name']}"
+    for manifest in wanted(context, datacenter):
+        found = _find(context, datacenter, manifest)
+        if objects.data_differs(manifest, found):
+            what = f"{manifest['kind'].lower()} {manifest['metadata']['name']}"
             yield Change("update" if found else "create", what, datacenter.name)
 
 
 def _apply(context: Context, datacenter: Datacenter) -> None:
     """The namespace and the marker come first: whatever a killed run leaves behind, it says whose it is."""
-    for wanted in _wanted(context, datacenter):
-        if objects.data_differs(wanted, _find(context, datacenter, wanted)):
-            context.kube[datacenter.name].apply(wanted)
+    for manifest in wanted(context, datacenter):
+        if objects.data_differs(manifest, _find(context, datacenter, manifest)):
+            context.kube[datacenter.name].apply(manifest)
 
 
-def _wanted(context: Context, datacenter: Datacenter) -> tuple[Manifest, ...]:
+def wanted(context: Context, datacenter: Datacenter) -> tuple[Manifest, ...]:
     """Namespace, marker and secrets of a datacenter, in the order in which they are applied."""
     state = context.state
     authority, held, identity = state.authority(), state.secrets(), state.identity()
@@ -81,9 +86,9 @@ def _wanted(context: Context, datacenter: Datacenter) -> tuple[Manifest, ...]:
     )
 
 
-def _find(context: Context, datacenter: Datacenter, wanted: Manifest) -> Manifest | None:
-    meta = wanted["metadata"]
-    return context.kube[datacenter.name].get(Ref(wanted["kind"], meta["name"], meta.get("namespace", "")))
+def _find(context: Context, datacenter: Datacenter, manifest: Manifest) -> Manifest | None:
+    meta = manifest["metadata"]
+    return context.kube[datacenter.name].get(Ref(manifest["kind"], meta["name"], meta.get("namespace", "")))
 
 
 def _issue(context: Context, datacenter: Datacenter) -> None:
@@ -101,8 +106,8 @@ def _certificate_fault(context: Context, datacenter: Datacenter) -> str:
     server, authority = context.state.server_certificate(datacenter.name), context.state.authority()
     if server is None or authority is None:
         return "there is none"
-    wanted = _sans(profiles.load("server"), datacenter)
-    return "; ".join(inspect.faults(server[0], wanted, authority.certificate_pem, context.clock.now()))
+    sans = _sans(profiles.load("server"), datacenter)
+    return "; ".join(inspect.faults(server[0], sans, authority.certificate_pem, context.clock.now()))
 
 
 def _sans(profile: profiles.CertProfile, datacenter: Datacenter) -> profiles.Sans:
