@@ -16,10 +16,17 @@ until reason=$(curl --silent --show-error --fail-with-body --max-time 5 --cacert
   --data-binary "@$work/registration.json" "https://$CONSUL_TLS_SERVER_NAME:8501/v1/catalog/register" 2>&1); do
   [ "$reason" = "$last" ] || echo "not registered yet: $reason"
   last=$reason
-  sleep 1
+  sleep 0.5
 done
 rm "$work/header"
 echo "registered with $LAN_ADDRESS inside and $WAN_ADDRESS outside"
+
+# Envoy that asks before this datacenter has its Connect CA is put off for ever longer, so it starts when there is one.
+until curl --silent --fail --max-time 5 --cacert "$CONSUL_CACERT" \
+  --connect-to "$CONSUL_TLS_SERVER_NAME:8501:$SERVER_HOST:8501" \
+  "https://$CONSUL_TLS_SERVER_NAME:8501/v1/connect/ca/roots" 2>&1 | grep -q '"ActiveRootID": *"[^"]'; do
+  sleep 0.5
+done
 
 CONSUL_HTTP_ADDR="https://$SERVER_HOST:8501" consul connect envoy -gateway=mesh -proxy-id=mesh-gateway \
   -node-name="$NODE_NAME" -grpc-addr="https://$SERVER_HOST:8503" -grpc-ca-file="$CONSUL_CACERT" \

@@ -41,7 +41,9 @@ loopback for port forwards. Who may come in by the first way is up to the Networ
   "DestinationName" .service "Datacenter" .datacenter "LocalBindAddress" "0.0.0.0" "LocalBindPort" (int .port)
   "MeshGateway" (dict "Mode" "local")) -}}
 {{- end -}}
+{{/* Ready after 2 s, not Envoy's 15, where another cloud can't be reached yet: its endpoints come when they come. */}}
 {{- $proxy := dict
+  "Config" (dict "xds_fetch_timeout_ms" 2000)
   "DestinationServiceName" .Values.service "DestinationServiceID" .Values.service
   "LocalServiceAddress" "127.0.0.1" "LocalServicePort" 8080 "Upstreams" $upstreams -}}
 {{- $name := printf "%s-sidecar-proxy" .Values.service -}}
