@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -86,10 +88,8 @@ def federate(  # noqa: PLR0913 - one parameter per option
         for dc in whole.datacenters:
             if dc.name not in {n.name for n in named.datacenters}:
                 observe(Note("is in the federation already and stays", dc.name))
-        if dry_run:
-            _show_plan(context, output)
-        else:
-            _run(context, state, output)
+        show = _plan(context, output) if dry_run else _run(context, state, output)
+    show()
 
 
 def _whole(named: Federation, state: State, given: dict[str, Any] | None) -> Federation:
@@ -99,18 +99,19 @@ def _whole(named: Federation, state: State, given: dict[str, Any] | None) -> Fed
     return describe.resolve(named, identity.federation if identity else None, given)
 
 
-def _show_plan(context: Context, output: str) -> None:
+def _plan(context: Context, output: str) -> Callable[[], None]:
+    """Look; what to print is printed when the narration has ended."""
     from meshkit.federation import runner
     from meshkit.report import plan
 
     found = [(step.name, changes) for step, changes in runner.plan(context)]
     if output == "json":
-        console.print_json(plan.as_json(context.federation, found))
-    else:
-        typer.echo(plan.as_text(context.federation, found))
+        return partial(console.print_json, plan.as_json(context.federation, found))
+    return partial(typer.echo, plan.as_text(context.federation, found))
 
 
-def _run(context: Context, state: State, output: str) -> None:
+def _run(context: Context, state: State, output: str) -> Callable[[], None]:
+    """Do it; what to print is printed when the narration has ended."""
     from meshkit.federation import releases, runner
     from meshkit.report import plan
 
@@ -118,6 +119,5 @@ def _run(context: Context, state: State, output: str) -> None:
         results = runner.run(context)
     addresses = releases.addresses(context) or {}
     if output == "json":
-        console.print_json(plan.result_as_json(context.federation, results, addresses))
-    else:
-        typer.echo(plan.result_as_text(context.federation, results, addresses))
+        return partial(console.print_json, plan.result_as_json(context.federation, results, addresses))
+    return partial(typer.echo, plan.result_as_text(context.federation, results, addresses))

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from rich.console import Console
 from rich.markup import escape
 from rich.status import Status
+from rich.text import Text
 
 from meshkit.events import Event, Failed, Finished, Note, Observer, Progress, Started
 
@@ -40,32 +41,56 @@ def plain() -> Iterator[Observer]:
 def live(*, color: bool) -> Iterator[Observer]:
     """For terminals: what ended stays, what is under way is one line that changes."""
     console = Console(stderr=True, no_color=not color, highlight=False)
-    lock, under_way = threading.Lock(), dict[str, str]()
-    status = Status("", console=console, spinner="dots")
+    line = _StatusLine(console)
+    lock = threading.Lock()
 
     def observe(event: Event) -> None:
         with lock:
-            if isinstance(event, Progress):
-                under_way[event.scope] = event.text
-            elif isinstance(event, Started):
-                under_way.setdefault(event.scope, "")
-                status.update(escape(_line(event)))
-                return
-            else:
-                under_way.pop(event.scope, None)
+            line.take(event)
+            if isinstance(event, Finished | Failed | Note):
                 console.print(_styled(event), soft_wrap=True)
-                if not event_scope(event):
-                    under_way.clear()
-            parts = [f"{scope}: {text}" if scope else text for scope, text in under_way.items() if text]
-            status.update(escape("; ".join(parts)))
+            line.show()
 
-    with status:
+    try:
         yield observe
+    finally:
+        line.stop()
 
 
-def event_scope(event: Event) -> str:
-    """Cluster, datacenter or tool of an event, empty for the whole run."""
-    return event.scope
+class _StatusLine:
+    """The last line: which task, for how long, and what each cluster is doing. It is there only while work is."""
+
+    def __init__(self, console: Console) -> None:
+        self._status = Status("", console=console, spinner="dots")
+        self._task = ""
+        self._under_way: dict[str, str] = {}
+
+    def take(self, event: Event) -> None:
+        """Keep what the event says is under way."""
+        match event:
+            case Started():
+                self._task = _line(event).removeprefix("… ")
+                self._under_way[event.scope] = ""
+            case Progress():
+                self._under_way[event.scope] = event.text
+            case Finished() | Failed():
+                self._under_way.pop(event.scope, None)
+                if not event.scope:
+                    self._under_way.clear()
+
+    def show(self) -> None:
+        """Show it, or nothing when nothing is under way."""
+        if not self._under_way:
+            self._status.stop()
+            return
+        parts = [f"{scope}: {text}" if scope else text for scope, text in self._under_way.items() if text]
+        text = Text("; ".join(parts) or self._task, no_wrap=True, overflow="ellipsis")
+        self._status.update(text)
+        self._status.start()
+
+    def stop(self) -> None:
+        """Take the line away."""
+        self._status.stop()
 
 
 def _line(event: Event) -> str:
