@@ -18,6 +18,7 @@ from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from meshkit.errors import MeshkitError
+from meshkit.pki.inspect import UNREADABLE
 from meshkit.pki.material import PrivateKey
 from meshkit.pki.profiles import CertProfile, Sans
 
@@ -59,7 +60,7 @@ class Authority:
             # Much of a certificate is parsed only when it is asked for; its own signature vouches for every byte.
             certificate.verify_directly_issued_by(certificate)
             public = certificate.public_key()
-        except (ValueError, TypeError, InvalidSignature, UnsupportedAlgorithm) as error:
+        except (InvalidSignature, *UNREADABLE) as error:
             raise MeshkitError("the CA file is damaged", hint=RESTORE_HINT) from error
         key = _key(pem.partition(CERTIFICATE_END)[2], passphrase or None)
         if not isinstance(key, ec.EllipticCurvePrivateKey) or key.public_key() != public:

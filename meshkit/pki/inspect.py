@@ -16,6 +16,16 @@ from meshkit.pki.profiles import Sans
 RENEW_BELOW = 1 / 3
 """Share of the lifetime left under which a certificate is renewed; leaves a month of warnings on a 90-day one."""
 
+UNREADABLE = (
+    ValueError,
+    TypeError,
+    UnsupportedAlgorithm,
+    x509.InvalidVersion,
+    x509.DuplicateExtension,
+    x509.UnsupportedGeneralNameType,
+)
+"""What cryptography raises over a damaged certificate or key; much is parsed only when it is asked for."""
+
 
 @dataclass(frozen=True)
 class CertificateInfo:
@@ -30,42 +40,29 @@ class CertificateInfo:
 
     def share_left(self, now: datetime) -> float:
         """How much of its lifetime is left, from 1 at the start to 0 at the end and below after it."""
-        return (self.not_after - now) / (self.not_after - self.not_before)
+        lifetime = self.not_after - self.not_before
+        return (self.not_after - now) / lifetime if lifetime else 0.0
 
 
 def inspect(pem: str) -> CertificateInfo:
-    """The first certificate of a PEM text; MeshkitError when there is none."""
-    certificate = _load(pem)
+    """The first certificate of a PEM text; MeshkitError when there is none that can be read."""
     try:
-        names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
-    except x509.ExtensionNotFound:
-        names = x509.SubjectAlternativeName([])
-    except ValueError as error:
-        # Extensions are parsed only now.
-        raise MeshkitError("a certificate is damaged: its names can't be read") from error
-    return CertificateInfo(
-        certificate.subject.rfc4514_string(),
-        Sans(
-            tuple(names.get_values_for_type(x509.DNSName)),
-            tuple(str(address) for address in names.get_values_for_type(x509.IPAddress)),
-        ),
-        tuple(names.get_values_for_type(x509.UniformResourceIdentifier)),
-        certificate.not_valid_before_utc,
-        certificate.not_valid_after_utc,
-        certificate.fingerprint(hashes.SHA256()).hex(),
-    )
+        return _read(x509.load_pem_x509_certificate(pem.encode()))
+    except UNREADABLE as error:
+        raise MeshkitError("a certificate is damaged") from error
 
 
 def faults(pem: str, wanted: Sans, ca_pem: str, now: datetime) -> Iterator[str]:
-    """Every reason why a server certificate can't stay; none when it can. MeshkitError when the CA is no PEM."""
+    """Every reason why a server certificate can't stay; none when it can."""
     try:
         info = inspect(pem)
     except MeshkitError:
         yield "it is damaged"
         return
     try:
-        _load(pem).verify_directly_issued_by(_load(ca_pem))
-    except (InvalidSignature, UnsupportedAlgorithm, ValueError, TypeError):
+        issuer = x509.load_pem_x509_certificate(ca_pem.encode())
+        x509.load_pem_x509_certificate(pem.encode()).verify_directly_issued_by(issuer)
+    except (InvalidSignature, *UNREADABLE):
         yield "it is not signed by the federation's CA"
     if set(info.sans.dns) != set(wanted.dns) or set(info.sans.ip) != set(wanted.ip):
         yield "its names are not those of the profile"
@@ -81,13 +78,24 @@ def is_pair(certificate_pem: str, key_pem: str) -> bool:
     """Whether a private key is that of the certificate; False as well when either can't be read."""
     try:
         key = serialization.load_pem_private_key(key_pem.encode(), None)
-        return key.public_key() == _load(certificate_pem).public_key()
-    except (MeshkitError, ValueError, TypeError, UnsupportedAlgorithm):
+        return key.public_key() == x509.load_pem_x509_certificate(certificate_pem.encode()).public_key()
+    except UNREADABLE:
         return False
 
 
-def _load(pem: str) -> x509.Certificate:
+def _read(certificate: x509.Certificate) -> CertificateInfo:
     try:
-        return x509.load_pem_x509_certificate(pem.encode())
-    except ValueError as error:
-        raise MeshkitError("a certificate is damaged: it is not PEM") from error
+        names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    except x509.ExtensionNotFound:
+        names = x509.SubjectAlternativeName([])
+    return CertificateInfo(
+        certificate.subject.rfc4514_string(),
+        Sans(
+            tuple(names.get_values_for_type(x509.DNSName)),
+            tuple(str(address) for address in names.get_values_for_type(x509.IPAddress)),
+        ),
+        tuple(names.get_values_for_type(x509.UniformResourceIdentifier)),
+        certificate.not_valid_before_utc,
+        certificate.not_valid_after_utc,
+        certificate.fingerprint(hashes.SHA256()).hex(),
+    )

@@ -350,7 +350,7 @@ SHAPES = st.recursive(
 )
 
 
-@settings(max_examples=400, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=250, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(shape=st.dictionaries(KEYS, SHAPES, max_size=6))
 def test_any_shape_is_a_federation_or_a_usage_error(tmp_path: Path, shape: object) -> None:
     """Well-formed YAML (as JSON) with the right keys in the wrong places."""

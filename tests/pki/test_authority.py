@@ -218,7 +218,7 @@ def test_a_bundle_that_does_not_load_says_why(authority: Authority, now: datetim
     assert caught.value.hint
 
 
-@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(place=st.integers(0, 900), byte=st.integers(0, 255))
 def test_a_damaged_byte_never_loads_as_something_else(authority: Authority, place: int, byte: int) -> None:
     """Either it is the same CA, or a MeshkitError."""
@@ -228,7 +228,7 @@ def test_a_damaged_byte_never_loads_as_something_else(authority: Authority, plac
         loaded = Authority.load(bytes(content), None)
     except MeshkitError:
         return
-    assert ca(loaded).public_key() == ca(authority).public_key()
+    assert loaded.fingerprint == authority.fingerprint
 
 
 def test_the_repr_shows_the_fingerprint_only(authority: Authority) -> None:

@@ -6,6 +6,8 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from meshkit.errors import MeshkitError
 from meshkit.pki import profiles
@@ -97,6 +99,18 @@ def test_all_faults_are_told(leaf: str, now: datetime) -> None:
 def test_a_damaged_certificate_is_a_fault(authority: Authority, now: datetime) -> None:
     """It is replaced like any other that can't stay, and no reason to stop."""
     assert list(faults("rubbish", SANS, authority.certificate_pem, now)) == ["it is damaged"]
+
+
+@settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(place=st.integers(28, 800), byte=st.integers(0, 255))
+def test_a_damaged_byte_is_a_fault(authority: Authority, leaf: str, now: datetime, place: int, byte: int) -> None:
+    """Whatever it hits, and it is never another exception."""
+    content = bytearray(leaf.encode())
+    content[place % len(content)] = byte
+    damaged = content.decode(errors="replace")
+    found = list(faults(damaged, SANS, authority.certificate_pem, now))
+    if not found:
+        assert inspect(damaged).fingerprint == inspect(leaf).fingerprint
 
 
 def test_certificate_and_key_are_a_pair_or_not(authority: Authority, now: datetime) -> None:
