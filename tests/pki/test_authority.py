@@ -218,6 +218,8 @@ def test_a_bundle_that_does_not_load_says_why(authority: Authority, now: datetim
     assert caught.value.hint
 
 
+# A damaged serial number is warned about before it is refused.
+@pytest.mark.filterwarnings("ignore::cryptography.utils.CryptographyDeprecationWarning")
 @settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(place=st.integers(0, 900), byte=st.integers(0, 255))
 def test_a_damaged_byte_never_loads_as_something_else(authority: Authority, place: int, byte: int) -> None:

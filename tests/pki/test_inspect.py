@@ -101,6 +101,8 @@ def test_a_damaged_certificate_is_a_fault(authority: Authority, now: datetime) -
     assert list(faults("rubbish", SANS, authority.certificate_pem, now)) == ["it is damaged"]
 
 
+# A damaged serial number is warned about before it is refused.
+@pytest.mark.filterwarnings("ignore::cryptography.utils.CryptographyDeprecationWarning")
 @settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(place=st.integers(28, 800), byte=st.integers(0, 255))
 def test_a_damaged_byte_is_a_fault(authority: Authority, leaf: str, now: datetime, place: int, byte: int) -> None:
