@@ -8,8 +8,12 @@ tokens with given ids, federation states) goes through its ``http`` object at th
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+import os
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any, TypeVar
+from urllib.parse import quote
 
 import consul as consul_library
 import requests
@@ -25,7 +29,11 @@ TIMEOUT_S = (3.0, 10.0)
 SERF_STATUS = {0: "none", 1: "alive", 2: "leaving", 3: "left", 4: "failed"}
 """Serf's MemberStatus, https://pkg.go.dev/github.com/hashicorp/serf/serf#MemberStatus."""
 
-NOT_FOUND, OK_BELOW = 404, 400
+UNKNOWN_TOKEN = ("ACL not found", "primary-dc-down")
+"""What a server says of a token before replication, or in the primary its first leader, has brought it."""
+
+PASSING = ("No cluster leader", "No path to datacenter", "rpc error")
+_ENVIRONMENT = threading.Lock()
 T = TypeVar("T")
 
 
@@ -34,7 +42,9 @@ class ConsulClient:
 
     def __init__(self, datacenter: str, port: int, token: str, ca_file: str) -> None:
         self._datacenter = datacenter
-        self._client = consul_library.Consul(host="127.0.0.1", port=port, scheme="https", verify=ca_file)
+        with _address_set_aside():
+            self._client = consul_library.Consul(host="127.0.0.1", port=port, scheme="https", verify=ca_file)
+        self._client.http.session.close()
         self._client.http = std.HTTPClient("127.0.0.1", port, "https", verify=ca_file, timeout=TIMEOUT_S)
         self._client.http.session.trust_env = False  # a proxy from the environment has no business on loopback
         self._client.token = token
@@ -80,7 +90,7 @@ class ConsulClient:
 
     def delete_config_entry(self, kind: str, name: str) -> None:
         """See ``base.Consul``."""
-        self._request("delete", f"/v1/config/{kind}/{name}")
+        self._request("delete", f"/v1/config/{kind}/{quote(name)}")
 
     def acl_replication(self) -> Manifest:
         """See ``base.Consul``."""
@@ -89,7 +99,7 @@ class ConsulClient:
 
     def force_leave(self, member: str) -> None:
         """See ``base.Consul``."""
-        self._request("put", f"/v1/agent/force-leave/{member}", params=[("wan", ""), ("prune", "")])
+        self._request("put", f"/v1/agent/force-leave/{quote(member)}", params=[("wan", ""), ("prune", "")])
 
     def policies(self) -> Mapping[str, Manifest]:
         """See ``base.Consul``."""
@@ -108,8 +118,8 @@ class ConsulClient:
         """See ``base.Consul``."""
         try:
             found: Manifest = self._request("get", "/v1/acl/token/self", token=secret)
-        except (ForbiddenError, NotFoundError):
-            return None  # "ACL not found": this datacenter does not know the token (yet)
+        except (_UnknownTokenError, ForbiddenError, NotFoundError):
+            return None
         return found
 
     def write_token(self, secret: str, accessor: str, body: Manifest) -> None:
@@ -147,27 +157,45 @@ class ConsulClient:
         try:
             return work()
         except consul_base.ACLPermissionDenied as error:
-            raise ForbiddenError(f"{self._datacenter}: consul: {_words(error)}") from error
+            text = _words(error)
+            kind = _UnknownTokenError if any(words in text for words in UNKNOWN_TOKEN) else ForbiddenError
+            raise kind(f"{self._datacenter}: consul: {text}") from error
         except consul_base.NotFound as error:
             raise NotFoundError(f"{self._datacenter}: consul: {_words(error)}") from error
         except consul_base.ConsulException as error:
             text = _words(error)
-            passing = "No cluster leader" in text or "No path to datacenter" in text or "rpc error" in text
-            kind = UnreachableError if passing else MeshkitError
-            raise kind(f"{self._datacenter}: consul: {text}") from error
+            passing = any(words in text for words in PASSING)
+            raise (UnreachableError if passing else MeshkitError)(f"{self._datacenter}: consul: {text}") from error
         except (requests.RequestException, OSError) as error:
             raise UnreachableError(
                 f"{self._datacenter}: the Consul server did not answer", detail=type(error).__name__
             ) from error
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise MeshkitError(
+                f"{self._datacenter}: what answers is not a Consul server", detail=repr(error)
+            ) from error
+
+
+class _UnknownTokenError(UnreachableError):
+    """The server does not know the token (yet): to a wait that is no different from a server that is not up."""
 
 
 def _parsed(response: consul_base.Response) -> Any:
     """A python-consul2 callback that fails on 404 too; several endpoints answer with nothing, or ``true``."""
     consul_base.CB._status(response, allow_404=False)  # noqa: SLF001 - the library's own callbacks call it, nothing public does
-    try:
-        return json.loads(response.body) if response.body else None
-    except ValueError:
-        return response.body
+    return json.loads(response.body) if response.body else None
+
+
+@contextmanager
+def _address_set_aside() -> Iterator[None]:
+    """The library refuses to be made while CONSUL_HTTP_ADDR has a form that it does not know."""
+    with _ENVIRONMENT:
+        address = os.environ.pop("CONSUL_HTTP_ADDR", None)
+        try:
+            yield
+        finally:
+            if address is not None:
+                os.environ["CONSUL_HTTP_ADDR"] = address
 
 
 def _words(error: Exception) -> str:

@@ -2,37 +2,52 @@
 
 Consul is spoken to this way and not through the API server's pod proxy because the proxy ends TLS without checking
 the pod's certificate; through a forward, the management token only ever goes to a server that our own CA signed.
+
+The official client's own port forward has no timeouts and dies with a traceback on a reset connection, so only its
+configuration is used. The protocol is two channels per port over a WebSocket: data and error, each opened by a frame
+with the port's number, https://github.com/kubernetes/kubernetes/blob/v1.34.4/pkg/kubelet/cri/streaming/portforward/websocket.go.
+It can't close one direction alone, so the first end of either side ends both.
 """
 
 from __future__ import annotations
 
 import contextlib
+import selectors
 import socket
+import ssl
 import threading
 from collections.abc import Callable
 from types import TracebackType
 from typing import Any
+from urllib.parse import urlsplit
 
-from kubernetes.client.exceptions import ApiException
-from kubernetes.stream import ws_client
+import websocket
+from urllib3.util import ssl_
 
 CHUNK = 64 * 1024
+CONNECT_S, STALLED_S = 5.0, 15.0
+"""Longest wait for the tunnel, and for the rest of a frame that has begun."""
+
+PROTOCOL = "v4.channel.k8s.io"
+DATA, ERROR = 0, 1
 Headers = Callable[[], dict[str, str]]
 
 
 class Forward:
     """Listens on 127.0.0.1; each connection gets a WebSocket of its own to the API server's portforward subresource."""
 
-    def __init__(self, configuration: Any, url: str, headers: Headers, port: int) -> None:
+    def __init__(self, configuration: Any, url: str, headers: Headers) -> None:
         self._configuration = configuration
         self._url = url
         self._headers = headers
-        self._port = port
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        self._thread = threading.Thread(target=self._accept, name=f"forward {port}", daemon=True)
+        self._lock = threading.Lock()
+        self._open: set[socket.socket] = set()
+        self._listener: socket.socket | None = None
+        self._thread = threading.Thread(target=self._accept, name="port forward", daemon=True)
 
     def __enter__(self) -> int:
         """Start listening; the value is the local port."""
+        self._listener = socket.create_server(("127.0.0.1", 0))
         self._thread.start()
         port: int = self._listener.getsockname()[1]
         return port
@@ -40,42 +55,133 @@ class Forward:
     def __exit__(
         self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Stop listening; connections under way end with their sockets."""
-        # shutdown wakes the accept below; close alone would leave it blocked on Linux
-        with contextlib.suppress(OSError):
-            self._listener.shutdown(socket.SHUT_RDWR)
+        """Stop listening and end the connections under way."""
+        if self._listener is None:
+            return
+        _end(self._listener)  # wakes the accept below; close alone would leave it blocked on Linux
         self._listener.close()
         self._thread.join()
+        with self._lock:
+            for connection in self._open:
+                _end(connection)
 
     def _accept(self) -> None:
-        while True:
+        listener = self._listener
+        while listener is not None:
             try:
-                local, _ = self._listener.accept()
+                local, _ = listener.accept()
             except OSError:
                 return
-            threading.Thread(target=self._serve, args=(local,), daemon=True).start()
+            with self._lock:
+                self._open.add(local)
+            threading.Thread(target=self._serve, args=(local,), name="port forward connection", daemon=True).start()
 
     def _serve(self, local: socket.socket) -> None:
-        """Join one local connection to the pod; a pod that is gone closes it, and the caller sees a reset."""
+        """Join one local connection to the pod; whatever goes wrong closes it, and the caller sees a reset."""
         try:
-            forwarded = ws_client.portforward_call(self._configuration, "GET", self._url, headers=self._headers())
-        except (ApiException, OSError):
+            with contextlib.closing(_connect(self._configuration, self._url, self._headers())) as tunnel:
+                _relay(local, tunnel)
+        except (websocket.WebSocketException, OSError, ValueError):
+            pass  # the caller's own request fails and names the datacenter
+        finally:
+            with self._lock:
+                self._open.discard(local)
             local.close()
-            return
-        remote = forwarded.socket(self._port)
-        back = threading.Thread(target=_pump, args=(remote, local), daemon=True)
-        back.start()
-        _pump(local, remote)
-        back.join()
-        local.close()
-        remote.close()
 
 
-def _pump(source: socket.socket, sink: socket.socket) -> None:
-    """Copy until either side ends, then end the other for good."""
+class _Tunnel:
+    """A WebSocket whose frames are channel and payload."""
+
+    def __init__(self, connection: Any) -> None:
+        self._connection = connection
+        self._announced: set[int] = set()
+
+    def fileno(self) -> int:
+        return int(self._connection.sock.fileno())
+
+    def pending(self) -> bool:
+        """Whether TLS holds decrypted bytes that no selector would report."""
+        sock = self._connection.sock
+        return isinstance(sock, ssl.SSLSocket) and sock.pending() > 0
+
+    def read(self) -> bytes | None:
+        """The next payload of the data channel, empty for other frames, None when the pod's side has ended."""
+        opcode, frame = self._connection.recv_data_frame(control_frame=True)
+        if opcode == websocket.ABNF.OPCODE_CLOSE:
+            return None
+        if opcode != websocket.ABNF.OPCODE_BINARY or not frame.data:
+            return b""
+        channel, payload = frame.data[0], bytes(frame.data[1:])
+        if channel not in self._announced:
+            self._announced.add(channel)
+            return b""
+        return payload if channel == DATA else None
+
+    def write(self, payload: bytes) -> None:
+        self._connection.send_binary(bytes((DATA,)) + payload)
+
+    def close(self) -> None:
+        """Without the closing handshake: nobody waits for the other side's goodbye."""
+        self._connection.shutdown()
+
+
+def _relay(local: socket.socket, tunnel: _Tunnel) -> None:
+    """Copy both ways in one thread, since a TLS connection is not to be read and written by two."""
+    local.settimeout(STALLED_S)
+    with selectors.DefaultSelector() as selector:
+        selector.register(local, selectors.EVENT_READ)
+        selector.register(tunnel, selectors.EVENT_READ)
+        while True:
+            ready = {tunnel} if tunnel.pending() else {key.fileobj for key, _ in selector.select()}
+            if tunnel in ready:
+                received = tunnel.read()
+                if received is None:
+                    return
+                local.sendall(received)
+            if local in ready:
+                sent = local.recv(CHUNK)
+                if not sent:
+                    return
+                tunnel.write(sent)
+
+
+def _connect(configuration: Any, url: str, headers: dict[str, str]) -> _Tunnel:
+    """Open the WebSocket with the kubeconfig's TLS settings and proxy."""
+    options: dict[str, Any] = {}
+    if configuration.proxy:
+        proxy = urlsplit(configuration.proxy)
+        options = {
+            "http_proxy_host": proxy.hostname,
+            "http_proxy_port": proxy.port,
+            "proxy_type": proxy.scheme.replace("https", "http"),
+            "http_proxy_auth": (proxy.username, proxy.password) if proxy.username else None,
+            "http_no_proxy": (configuration.no_proxy or "").split(","),
+        }
+    connection = websocket.create_connection(
+        url.replace("http", "ws", 1),
+        timeout=CONNECT_S,
+        header=[f"{name}: {value}" for name, value in headers.items()],
+        subprotocols=[PROTOCOL],
+        suppress_origin=True,
+        sslopt={"context": _tls(configuration), "server_hostname": configuration.tls_server_name},
+        **options,
+    )
+    connection.settimeout(STALLED_S)
+    return _Tunnel(connection)
+
+
+def _tls(configuration: Any) -> ssl.SSLContext:
+    """The same trust and identity as the client's other connections."""
+    context = ssl_.create_urllib3_context(cert_reqs=ssl.CERT_REQUIRED if configuration.verify_ssl else ssl.CERT_NONE)
+    if configuration.ssl_ca_cert:
+        context.load_verify_locations(cafile=configuration.ssl_ca_cert)
+    else:
+        context.load_default_certs()
+    if configuration.cert_file:
+        context.load_cert_chain(configuration.cert_file, configuration.key_file)
+    return context
+
+
+def _end(end: socket.socket) -> None:
     with contextlib.suppress(OSError):
-        while chunk := source.recv(CHUNK):
-            sink.sendall(chunk)
-    for end in (source, sink):
-        with contextlib.suppress(OSError):
-            end.shutdown(socket.SHUT_RDWR)
+        end.shutdown(socket.SHUT_RDWR)

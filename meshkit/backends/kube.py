@@ -1,14 +1,14 @@
 """Kubernetes through the official Python client's configuration and connection pool.
 
 The client reads kubeconfig (exec plugins, proxies, client certificates included) and keeps the TLS pool; requests
-themselves are plain JSON over REST. The generated model classes are left out on purpose: they cost 60 MB and a
-second, and a manifest is a dict in the charts and in the state anyway.
+themselves are plain JSON over REST. The generated model classes are left out on purpose: a manifest is a dict in the
+charts and in the state anyway. Since release 37 the client loads them only when used: the import costs 35 MB.
 """
 
 from __future__ import annotations
 
 import json
-import logging
+import threading
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from datetime import UTC, datetime
@@ -17,18 +17,16 @@ from typing import Any
 from urllib.parse import quote, urlencode
 
 import urllib3
-from kubernetes import client as kubernetes_client
-from kubernetes import config as kubernetes_config
 
+from meshkit.backends import kube_errors, kubeconfig
 from meshkit.backends.base import Manifest, Permission, Ref
 from meshkit.backends.forward import Forward
-from meshkit.errors import ConflictError, ForbiddenError, MeshkitError, NotFoundError, UnreachableError, UsageError
-
-CONNECT_S, READ_S = 5.0, 15.0
-"""A healthy API server answers in milliseconds; one that hangs must not hang us."""
+from meshkit.errors import MeshkitError, NotFoundError, UnreachableError
 
 FIELD_MANAGER = "meshkit"
-NOT_FOUND, CONFLICT, UNAUTHORIZED, FORBIDDEN, OK_BELOW = 404, 409, 401, 403, 400
+OK_BELOW = 300
+TIMEOUT = urllib3.Timeout(connect=kube_errors.CONNECT_S, read=kube_errors.READ_S)
+REFUSALS = frozenset({kube_errors.UNAUTHORIZED, kube_errors.FORBIDDEN, kube_errors.NOT_FOUND})
 
 KINDS = {
     "Namespace": ("v1", "namespaces"),
@@ -51,16 +49,12 @@ KINDS = {
 class KubeClient:
     """``base.Kube`` for one context of one kubeconfig."""
 
-    def __init__(self, context: str, kubeconfig: str | None = None) -> None:
+    def __init__(self, context: str, kubeconfig_path: str | None = None) -> None:
         self._context = context
-        try:
-            self._api = kubernetes_config.new_client_from_config(config_file=kubeconfig, context=context)
-        except kubernetes_config.ConfigException as error:
-            raise _config_error(context, error, kubeconfig) from error
-        self._pool: urllib3.PoolManager = self._api.rest_client.pool_manager
-        self._configuration: kubernetes_client.Configuration = self._api.configuration
-        # The pool warns about each retry; our own errors say it once, with the context's name.
-        logging.getLogger("urllib3.connectionpool").setLevel(logging.ERROR)
+        api = kubeconfig.load(context, kubeconfig_path)
+        self._pool: urllib3.PoolManager = api.rest_client.pool_manager
+        self._configuration = api.configuration
+        self._login = threading.Lock()
 
     @property
     def context(self) -> str:
@@ -69,12 +63,15 @@ class KubeClient:
 
     def version(self) -> str:
         """See ``base.Kube``."""
-        return str(self._json("GET", "/version")["gitVersion"])
+        return str(self._json("GET", "/version").get("gitVersion", ""))
 
     def clock(self) -> datetime:
         """See ``base.Kube``."""
         response = self._send("GET", "/version")
-        return parsedate_to_datetime(response.headers["Date"]).astimezone(UTC)
+        try:
+            return parsedate_to_datetime(response.headers["Date"]).astimezone(UTC)
+        except (KeyError, ValueError) as error:
+            raise kube_errors.of_body(self._context, self._configuration.host, response.data) from error
 
     def can(self, permission: Permission) -> bool:
         """See ``base.Kube``."""
@@ -145,23 +142,33 @@ class KubeClient:
         """See ``base.Kube``."""
         url = _path("Pod", namespace, f"{pod}:{port}", "proxy") + path
         response = self._raw("GET", url, None, {}, "")
+        # These are the API server's own words, about the pod or about us; a 503 may be either's, and is an observation.
+        if response.status in REFUSALS and b'"kind":"Status"' in response.data:
+            raise self._status_error(response, f"GET {url}")
         return response.status, response.data.decode(errors="replace")
 
     def forward(self, pod: str, namespace: str, port: int) -> AbstractContextManager[int]:
         """See ``base.Kube``."""
         url = f"{self._configuration.host}{_path('Pod', namespace, pod, 'portforward')}?ports={port}"
-        return Forward(self._configuration, url, self._headers, port)
+        return Forward(self._configuration, url, self._headers)
 
     def _headers(self) -> dict[str, str]:
-        """Authorization, fresh each time: exec plugins and token files rotate."""
-        return {
-            setting["key"]: setting["value"]
-            for setting in self._configuration.auth_settings().values()
-            if setting["in"] == "header" and setting["value"]
-        }
+        """Authorization, fresh each time: exec plugins rotate tokens. One thread at a time asks the plugin."""
+        with self._login, kubeconfig.plugin_failures() as failures:
+            settings = self._configuration.auth_settings().values()
+        if failures:
+            raise kubeconfig.login_failed(self._context, failures)
+        return {s["key"]: s["value"] for s in settings if s["in"] == "header" and s["value"]}
 
     def _json(self, method: str, path: str, body: Any = None, **options: Any) -> Any:
-        return json.loads(self._send(method, path, body, **options).data)
+        data = self._send(method, path, body, **options).data
+        try:
+            answer = json.loads(data)
+        except ValueError:
+            answer = None
+        if not isinstance(answer, dict):
+            raise kube_errors.of_body(self._context, self._configuration.host, data)
+        return answer
 
     def _send(
         self,
@@ -174,7 +181,7 @@ class KubeClient:
     ) -> urllib3.BaseHTTPResponse:
         response = self._raw(method, path, body, query or {}, content_type)
         if response.status >= OK_BELOW:
-            raise self._api_error(response, f"{method} {path}")
+            raise self._status_error(response, f"{method} {path}")
         return response
 
     def _raw(
@@ -184,35 +191,24 @@ class KubeClient:
         headers = self._headers() | {"Accept": "application/json"}
         if body is not None:
             headers["Content-Type"] = content_type
-        try:
-            return self._pool.request(
-                method,
-                url,
-                body=json.dumps(body).encode() if body is not None else None,
-                headers=headers,
-                timeout=urllib3.Timeout(connect=CONNECT_S, read=READ_S),
-                retries=urllib3.Retry(total=0, redirect=0) if method not in ("GET", "DELETE") else urllib3.Retry(1),
-            )
-        except urllib3.exceptions.HTTPError as error:
-            raise _transport_error(self._context, self._configuration.host, error) from error
+        payload = json.dumps(body).encode() if body is not None else None
+        # Every request here may be sent twice. A connection that idled too long is found closed on its next use.
+        for tries_left in (1, 0):
+            try:
+                return self._pool.request(
+                    method, url, body=payload, headers=headers, timeout=TIMEOUT, retries=False, redirect=False
+                )
+            except urllib3.exceptions.ProtocolError as error:
+                if not tries_left:
+                    raise kube_errors.of_transport(self._context, self._configuration.host, error) from error
+            except urllib3.exceptions.HTTPError as error:
+                raise kube_errors.of_transport(self._context, self._configuration.host, error) from error
+        raise AssertionError
 
-    def _api_error(self, response: urllib3.BaseHTTPResponse, request: str) -> MeshkitError:
-        """One HTTP error status as one of ours; the server's own message is the evidence."""
-        try:
-            reason = str(json.loads(response.data).get("message", ""))
-        except ValueError:
-            reason = response.data.decode(errors="replace")[:200]
-        text = f"{self._context}: {reason or f'{request} answered {response.status}'}"
-        if response.status == NOT_FOUND:
-            return NotFoundError(text)
-        if response.status == CONFLICT:
-            return ConflictError(text)
-        if response.status == UNAUTHORIZED:
-            hint = f"log in again, then try: kubectl --context {self._context} get namespaces"
-            return ForbiddenError(f"{self._context}: the API server does not accept these credentials", hint=hint)
-        if response.status == FORBIDDEN:
-            return ForbiddenError(text, hint="ask the cluster's owner for this permission")
-        return MeshkitError(text)
+    def _status_error(self, response: urllib3.BaseHTTPResponse, request: str) -> MeshkitError:
+        return kube_errors.of_status(
+            self._context, response.status, response.data, request, self._configuration.cert_file
+        )
 
 
 def _path(kind: str, namespace: str, name: str = "", subresource: str = "") -> str:
@@ -224,40 +220,3 @@ def _path(kind: str, namespace: str, name: str = "", subresource: str = "") -> s
     parts.append(resource)
     parts.extend(quote(part, safe=":") for part in (name, subresource) if part)
     return "/".join(parts)
-
-
-def _config_error(context: str, error: Exception, kubeconfig: str | None) -> MeshkitError:
-    """An unreadable kubeconfig, or a context that is not in it, as a usage error that names those that are."""
-    try:
-        contexts, _ = kubernetes_config.list_kube_config_contexts(config_file=kubeconfig)
-        names = sorted(entry["name"] for entry in contexts)
-    except kubernetes_config.ConfigException:
-        return UsageError(
-            f"no usable kubeconfig: {str(error).lower()}", hint="set KUBECONFIG, or pass --kubeconfig FILE"
-        )
-    if context in names:
-        return UsageError(f"{context}: the kubeconfig entry is not usable: {error}", hint="kubectl config view")
-    listed = ", ".join(names) or "none"
-    return UsageError(f"context {context!r} is not in the kubeconfig", hint=f"contexts there: {listed}")
-
-
-def _transport_error(context: str, host: str, error: Exception) -> UnreachableError:
-    """Why there was no answer, in the words of an operator."""
-    text = str(error)
-    if "certificate has expired" in text:
-        return UnreachableError(
-            f"{context}: the API server's certificate has expired", hint="renew it, or check this machine's clock"
-        )
-    if "CERTIFICATE_VERIFY_FAILED" in text:
-        return UnreachableError(
-            f"{context}: the API server's certificate is not signed by the kubeconfig's CA",
-            hint="fetch the kubeconfig again: the cluster may have been made anew under the same name",
-        )
-    if "alert certificate expired" in text or "ALERT_CERTIFICATE" in text:
-        return UnreachableError(f"{context}: the client certificate in the kubeconfig was refused", hint="log in again")
-    if "Timeout" in type(error).__name__ or "timed out" in text:
-        hint = f"is {host} reachable from here (VPN, authorised networks)?"
-        return UnreachableError(f"{context}: the API server did not answer within {READ_S:g} s", hint=hint)
-    return UnreachableError(
-        f"{context}: the API server at {host} cannot be reached", hint="is the cluster up?", detail=text[:300]
-    )

@@ -147,7 +147,10 @@ class FakeCluster:
             if asked not in (None, found["metadata"]["resourceVersion"]):
                 raise ConflictError(f"{self._context}: {ref} has been modified; apply to the latest version")
             changed = {k: v for k, v in body.items() if (k == "status") == (subresource == "status")}
-            return deepcopy(self._store(key, objects.merge_patch(found, changed)))
+            patched = deepcopy(self._store(key, objects.merge_patch(found, changed)))
+            if patched["metadata"].get("deletionTimestamp") and not patched["metadata"].get("finalizers"):
+                self._remove(key)
+            return patched
 
     def delete(self, ref: Ref) -> bool:
         self.faults.check("delete", objects.resource_of(ref.kind))
