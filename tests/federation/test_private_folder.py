@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import stat
 import subprocess
@@ -9,6 +10,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TextIO
 
 import pytest
 
@@ -181,6 +183,20 @@ def test_a_lock_may_outlive_its_folder(folder: PrivateFolder) -> None:
     assert not folder.path.exists()
     with folder.locked("it"):
         assert folder.path.exists()
+
+
+def test_a_lock_on_a_removed_file_does_not_count(folder: PrivateFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another run removed the folder between opening the lock and getting it: a third would then get a new one."""
+    lock, flock = folder.path / "lock", fcntl.flock
+
+    def late(file: TextIO, operation: int) -> None:
+        monkeypatch.setattr(fcntl, "flock", flock)
+        folder.remove(last="a")
+        flock(file, operation)
+
+    monkeypatch.setattr(fcntl, "flock", late)
+    with folder.locked("it"), lock.open() as seen, pytest.raises(BlockingIOError):
+        flock(seen, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
 def test_remove_leaves_nothing_and_can_be_repeated(folder: PrivateFolder) -> None:
