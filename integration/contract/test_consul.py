@@ -20,6 +20,13 @@ NAME = "mesh"
 TIMEOUT_S = 120.0
 
 
+@pytest.fixture(scope="module")
+def federated(lab: Lab) -> Lab:
+    """The lab's clusters as one federation."""
+    lab.meshkit("federate", *lab.names)
+    return lab
+
+
 class TestConsulClient(ConsulContract):
     """Against the lab, federated."""
 
@@ -28,8 +35,8 @@ class TestConsulClient(ConsulContract):
         return lab.names[0]
 
     @pytest.fixture
-    def consul(self, lab: Lab, primary: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Consul]:
-        lab.meshkit("federate", *lab.names)
+    def consul(self, federated: Lab, primary: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Consul]:
+        lab = federated
         monkeypatch.setenv("KUBECONFIG", str(lab.kubeconfig))
         monkeypatch.setenv("MESHKIT_STATE_DIR", str(lab.state))
         datacenters = tuple(Datacenter(name, name, primary=name == primary) for name in lab.names)

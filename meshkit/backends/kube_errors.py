@@ -122,7 +122,7 @@ def _of_tls(context: str, host: str, text: str) -> UnreachableError:
             f"{context}: the API server's certificate is not signed by the kubeconfig's CA",
             hint="fetch the kubeconfig again: the cluster may have been made anew under the same name",
         )
-    if "alert" in text.lower() and "certificate" in text.lower():
+    if "ALERT" in text.upper() and any(words in text.upper() for words in ("CERTIFICATE", "UNKNOWN_CA")):
         return UnreachableError(
             f"{context}: the client certificate in the kubeconfig was refused", hint=AGAIN.format(context)
         )
