@@ -82,7 +82,7 @@ def remains(n: Node) -> list[str]:
     return found
 
 
-@pytest.mark.parametrize("words", ["control plane starting", "API server ready", "waiting for CoreDNS", "ready at"])
+@pytest.mark.parametrize("words", ["control plane starting", "waiting for CoreDNS"])
 def test_up_killed_at_a_step_is_finished_by_the_next_up(cluster: Lab, words: str) -> None:
     """The second run brings the cluster up, with a context that works."""
     kill_at(cluster, words, "up", NAME)
@@ -93,7 +93,7 @@ def test_up_killed_at_a_step_is_finished_by_the_next_up(cluster: Lab, words: str
 
 def test_up_killed_after_any_time_is_removed_by_down(cluster: Lab) -> None:
     """Whatever had been started by then, nothing of it remains."""
-    for tenths in (3, 5, 7, 9, 12, 20, 40, 70, 100):
+    for tenths in (3, 6, 9, 20, 50):
         kill_after(cluster, tenths / 10, "up", NAME)
         known = [n for n in register.known() if n.name == NAME]
         cluster.meshkit("lab", "down", NAME, check=bool(known))
@@ -102,7 +102,7 @@ def test_up_killed_after_any_time_is_removed_by_down(cluster: Lab) -> None:
 
 def test_down_killed_after_any_time_is_finished_by_the_next_down(cluster: Lab) -> None:
     """The second ``down`` ends with nothing left, and an ``up`` after a killed ``down`` starts anew."""
-    for tenths in (3, 4, 5, 6, 8, 10):
+    for tenths in (4, 6, 8):
         cluster.meshkit("lab", "up", NAME)
         n = register.find(NAME)
         kill_after(cluster, tenths / 10, "down", NAME)
@@ -121,7 +121,7 @@ def test_two_ups_at_once_make_one_cluster(cluster: Lab) -> None:
     assert sum("was already running" in text for text in said) == 1, said
 
 
-@pytest.mark.parametrize("program", ["kube-apiserver", "containerd", "kubelet", "python"])
+@pytest.mark.parametrize("program", ["containerd", "python"])
 def test_up_mends_a_cluster_that_lost_a_component(cluster: Lab, program: str) -> None:
     """Not answered with "was already running": the component is back."""
     cluster.meshkit("lab", "up", NAME)

@@ -98,7 +98,10 @@ def _start_containerd(node: Node, archives: Sequence[Path]) -> None:
     path = configs.containerd_config(node)
     spawn(node.name, _log(node, "containerd"), ["containerd", "-c", path], namespace=node.namespace)
     ctr = ("ctr", "--address", configs.containerd_socket(node), "-n", "k8s.io")
-    _wait(node, lambda: bool(run(*ctr, "version", check=False)), "containerd", "containerd", CONTAINERD_TIMEOUT_S)
+    # The client's version is printed in any case; the server's only by one that answers.
+    _wait(
+        node, lambda: "Server:" in run(*ctr, "version", check=False), "containerd", "containerd", CONTAINERD_TIMEOUT_S
+    )
     present = set(run(*ctr, "images", "list", "-q").split())
     wanted = [image.name for image in images.catalogue()]
     for name, archive in zip(wanted, archives, strict=True):
