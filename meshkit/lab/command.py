@@ -53,6 +53,14 @@ def spawn(cluster: str, log: Path, argv: Sequence[str | Path], *, namespace: str
     return process.pid
 
 
+def is_alive(pid: int) -> bool:
+    """Whether a process that this one started still runs."""
+    try:
+        return _state(Path("/proc") / str(pid)) != "Z"
+    except OSError:
+        return False
+
+
 def processes(cluster: str) -> tuple[int, ...]:
     """All processes of a cluster: those started by ``spawn``, their children, and everything in its pods."""
     return tuple(_matching(lambda pid: _belongs(pid, cluster)))

@@ -8,20 +8,21 @@ from __future__ import annotations
 
 import shutil
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from meshkit.errors import DeadlineError
+from meshkit.errors import DeadlineError, MeshkitError
 from meshkit.events import Observer, Progress
-from meshkit.lab import addons, api, cgroups, configs, images, mounts, network, pki
-from meshkit.lab.command import kill_all, processes, run, spawn
+from meshkit.lab import addons, api, cgroups, configs, images, limits, mounts, network, pki
+from meshkit.lab.command import is_alive, kill_all, processes, run, spawn
 from meshkit.lab.toolchain import tool
 from meshkit.lab.topology import Node
 from meshkit.lab.waiting import wait_until
 
 READY_TIMEOUT_S = 120
 CONTAINERD_TIMEOUT_S = 30
+LAST_LINES = 10
 TASK = "lab up"
 CLOUD = "meshkit.lab.cloud"
 
@@ -36,6 +37,7 @@ def up(node: Node, archives: Sequence[Path], observe: Observer) -> bool:
     clear_processes(node)
     if not node.folder.exists():
         shutil.rmtree(configs.runtime_folder(node), ignore_errors=True)
+    limits.ensure()
     network.up(node)
     pki.ensure(node)
     cgroups.make(node)
@@ -46,9 +48,9 @@ def up(node: Node, archives: Sequence[Path], observe: Observer) -> bool:
         control.result()
         observe(Progress(TASK, "API server ready; loading images", node.name))
         containers.result()
-    _start_node(node)
+    started = _start_node(node)
     observe(Progress(TASK, "waiting for CoreDNS", node.name))
-    _wait(node, lambda: addons.dns_ready(node), "CoreDNS", "kubelet")
+    _wait(node, lambda: addons.dns_ready(node), "CoreDNS", started)
     return True
 
 
@@ -85,9 +87,8 @@ def is_running(node: Node) -> bool:
 
 
 def _start_control_plane(node: Node) -> None:
-    for name in ("etcd", "kube-apiserver"):
-        _spawn(node, name)
-    _wait(node, lambda: api.ready(node), "the API server", "kube-apiserver")
+    started = {name: _spawn(node, name) for name in ("etcd", "kube-apiserver")}
+    _wait(node, lambda: api.ready(node), "the API server", started)
     for name in ("kube-controller-manager", "kube-scheduler"):
         _spawn(node, name)
     addons.apply(node)
@@ -95,13 +96,11 @@ def _start_control_plane(node: Node) -> None:
 
 def _start_containerd(node: Node, archives: Sequence[Path]) -> None:
     configs.write_containerd(node)
-    path = configs.containerd_config(node)
-    spawn(node.name, _log(node, "containerd"), ["containerd", "-c", path], namespace=node.namespace)
+    command: list[str | Path] = ["containerd", "-c", configs.containerd_config(node)]
+    started = {"containerd": spawn(node.name, _log(node, "containerd"), command, namespace=node.namespace)}
     ctr = ("ctr", "--address", configs.containerd_socket(node), "-n", "k8s.io")
     # The client's version is printed in any case; the server's only by one that answers.
-    _wait(
-        node, lambda: "Server:" in run(*ctr, "version", check=False), "containerd", "containerd", CONTAINERD_TIMEOUT_S
-    )
+    _wait(node, lambda: "Server:" in run(*ctr, "version", check=False), "containerd", started, CONTAINERD_TIMEOUT_S)
     present = set(run(*ctr, "images", "list", "-q").split())
     wanted = [image.name for image in images.catalogue()]
     for name, archive in zip(wanted, archives, strict=True):
@@ -109,34 +108,52 @@ def _start_containerd(node: Node, archives: Sequence[Path]) -> None:
             run(*ctr, "images", "import", archive)
 
 
-def _start_node(node: Node) -> None:
+def _start_node(node: Node) -> dict[str, int]:
     configs.write_kubelet(node)
-    for name in ("kubelet", "kube-proxy"):
-        _spawn(node, name)
+    started = {name: _spawn(node, name) for name in ("kube-proxy", "kubelet")}
     command = [sys.executable, "-m", CLOUD, node.name, str(node.index)]
     spawn(node.name, _log(node, "cloud"), command)
+    return started
 
 
-def _spawn(node: Node, name: str) -> None:
+def _spawn(node: Node, name: str) -> int:
     argv: list[str | Path] = [tool(name), *configs.flags(node, name)]
-    spawn(node.name, _log(node, name), argv, namespace=node.namespace)
+    return spawn(node.name, _log(node, name), argv, namespace=node.namespace)
 
 
 def _log(node: Node, name: str) -> Path:
     return node.folder / "log" / f"{name}.log"
 
 
-def _wait(node: Node, condition: Callable[[], bool], what: str, log: str, timeout_s: float = READY_TIMEOUT_S) -> None:
+def _wait(
+    node: Node,
+    condition: Callable[[], bool],
+    what: str,
+    started: Mapping[str, int],
+    timeout_s: float = READY_TIMEOUT_S,
+) -> None:
+    """Wait for a condition that started components bring about; one that ended is reported at once, with its log."""
+
+    def holds() -> bool:
+        for name, pid in started.items():
+            if not is_alive(pid):
+                detail = _last_lines(_log(node, name))
+                raise MeshkitError(f"{node.name}: {name} ended", hint=f"see {_log(node, name)}", detail=detail)
+        return condition()
+
     try:
-        wait_until(condition, timeout_s, what)
+        wait_until(holds, timeout_s, what)
     except DeadlineError as error:
-        path = _log(node, log)
-        lines = path.read_text(errors="replace").splitlines()[-10:] if path.exists() else []
+        path = _log(node, list(started)[-1])
         raise DeadlineError(
             f"{node.name}: {what} is not ready after {timeout_s} s",
             hint=f"see the logs in {path.parent}",
-            detail="\n".join([f"last lines of {path}:", *lines]),
+            detail=f"last lines of {path}:\n{_last_lines(path)}",
         ) from error
+
+
+def _last_lines(path: Path) -> str:
+    return "\n".join(path.read_text(errors="replace").splitlines()[-LAST_LINES:]) if path.exists() else ""
 
 
 def _program(pid: int) -> str:

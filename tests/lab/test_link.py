@@ -36,7 +36,9 @@ def test_other_delays_are_refused(text: str) -> None:
     assert "35ms" in raised.value.hint
 
 
-@pytest.mark.parametrize(("text", "share"), [("0.1%", 0.001), ("0.001", 0.001), ("100%", 1.0), ("0", 0.0), ("2%", 0.02)])
+@pytest.mark.parametrize(
+    ("text", "share"), [("0.1%", 0.001), ("0.001", 0.001), ("100%", 1.0), ("0", 0.0), ("2%", 0.02)]
+)
 def test_losses_are_read_as_fractions(text: str, share: float) -> None:
     """With or without the sign."""
     assert parse_loss(text) == pytest.approx(share)

@@ -24,7 +24,7 @@ def test_no_file_is_an_empty_lab() -> None:
 
 
 def test_indexes_stay_and_free_ones_are_used_again() -> None:
-    """eks keeps its index, and so its address, when aks goes and gcp comes."""
+    """When aks goes and gcp comes, eks keeps its index, and so its address."""
     assert register.allocate(["aks", "eks"]) == (Node("aks", 1), Node("eks", 2))
     assert register.allocate(["eks", "aks"]) == (Node("eks", 2), Node("aks", 1))
     register.save([Node("eks", 2)])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import itertools
 from pathlib import Path
 
 import pytest
@@ -49,7 +50,7 @@ def test_no_two_nodes_share_an_address_or_a_range() -> None:
     ranges += [ipaddress.ip_network(f"{n.address}/32") for n in nodes]
     ranges += [ipaddress.ip_network(HOST_ADDRESS), ipaddress.ip_network(ROUTER)]
     ranges.sort()
-    for before, after in zip(ranges, ranges[1:], strict=False):
+    for before, after in itertools.pairwise(ranges):
         assert not before.overlaps(after)
 
 
