@@ -46,6 +46,7 @@ def changed(world: FakeFederation) -> tuple[Change, ...]:
     return tuple(change for _, changes in planned for change in changes if change.action != "verify")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("moment", ["before", "after"])
 def test_kill_at_every_write(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, moment: Literal["before", "after"]
