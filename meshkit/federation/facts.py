@@ -19,7 +19,7 @@ from meshkit.model import Datacenter
 DEFAULT_CLASS = "storageclass.kubernetes.io/is-default-class"
 
 REVIEWS_AT_ONCE = 8
-WRITES = ("get", "create", "patch", "delete")
+VERBS = ("get", "list", "create", "patch", "delete")
 
 
 def needed_permissions(namespace: str) -> tuple[Permission, ...]:
@@ -34,15 +34,20 @@ def needed_permissions(namespace: str) -> tuple[Permission, ...]:
         Permission(verb, resource, group, namespace)
         for group, resources in inside.items()
         for resource in resources
-        for verb in WRITES
+        for verb in VERBS
     ]
     wanted += [Permission(verb, "persistentvolumeclaims", "", namespace) for verb in ("list", "delete")]
     wanted += [Permission(verb, "pods", "", namespace) for verb in ("get", "list")]
+    # A WebSocket begins with a GET; API servers from 1.35 on ask for create as well.
+    wanted += [Permission(verb, "pods/portforward", "", namespace) for verb in ("get", "create")]
+    wanted += [Permission(verb, "namespaces") for verb in ("get", "create", "patch", "delete")]
     wanted += [
+        Permission("update", "secrets", "", namespace),  # Helm writes its releases so
         Permission("get", "pods/log", "", namespace),
-        Permission("create", "pods/portforward", "", namespace),
+        Permission("get", "pods/proxy", "", namespace),
         Permission("list", "events", "", namespace),
-        Permission("create", "namespaces"),
+        Permission("list", "services"),
+        Permission("list", "nodes"),
         Permission("list", "storageclasses", "storage.k8s.io"),
         Permission("list", "statefulsets", "apps"),
     ]
@@ -82,8 +87,9 @@ def observe(kube: Kube, datacenter: Datacenter, clock: Clock) -> ClusterFacts:
     skew = (kube.clock() - clock.now()).total_seconds()
     namespace = datacenter.namespace
     refused = _refused(kube, namespace)
-    readable = not {p.resource for p in refused} & {"secrets", "configmaps", "storageclasses", "statefulsets"}
-    system = kube.get(Ref("Namespace", "kube-system"))
+    unreadable = {p.resource for p in refused if p.verb in ("get", "list")}
+    readable = not unreadable & {"namespaces", "configmaps", "storageclasses", "statefulsets", "services", "nodes"}
+    system = None if "namespaces" in unreadable else kube.get(Ref("Namespace", "kube-system"))
     facts = ClusterFacts(datacenter.name, version, system["metadata"]["uid"] if system else "", skew, refused)
     return _with_objects(facts, kube, namespace) if readable else facts
 

@@ -151,7 +151,8 @@ def _same_cluster(seen: Mapping[str, ClusterFacts]) -> Iterator[MeshkitError]:
                 f"{by_uid[cluster.uid]} and {cluster.datacenter} are the same cluster under two contexts",
                 hint="name each cluster once",
             )
-        by_uid.setdefault(cluster.uid, cluster.datacenter)
+        if cluster.uid:  # kube-system may be out of these credentials' sight
+            by_uid.setdefault(cluster.uid, cluster.datacenter)
 
 
 def _clocks(seen: Mapping[str, ClusterFacts]) -> Iterator[MeshkitError]:
