@@ -1,0 +1,88 @@
+"""Image archives: the same bytes from the same files, in the form that containerd imports."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import tarfile
+from pathlib import Path
+
+import pytest
+
+from meshkit.lab import images
+
+
+@pytest.fixture
+def image(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> images.Image:
+    """An image of one file, without busybox, so that nothing needs to be installed."""
+    monkeypatch.setenv("MESHKIT_CACHE_DIR", str(tmp_path / "cache"))
+    source = tmp_path / "tool"
+    source.write_text("#!/bin/sh\n")
+    source.chmod(0o755)
+    return images.Image("example.test/tool:1", {"/bin/tool": source}, "100:1000", ("/bin/tool",), shell=False)
+
+
+def blobs(path: Path) -> dict[str, bytes]:
+    """Every file of an archive."""
+    with tarfile.open(path) as archive:
+        return {m.name: archive.extractfile(m).read() for m in archive.getmembers() if m.isfile()}  # type: ignore[union-attr]
+
+
+def test_every_blob_has_the_digest_that_names_it(image: images.Image) -> None:
+    """From the index to the layer, and the layer's own digest in the config."""
+    files = blobs(images._build(image, lambda _: None))
+    assert json.loads(files["oci-layout"]) == {"imageLayoutVersion": "1.0.0"}
+    entry = json.loads(files["index.json"])["manifests"][0]
+    assert entry["annotations"] == {"io.containerd.image.name": "example.test/tool:1"}
+    manifest = json.loads(files[_blob(entry)])
+    for descriptor in (entry, manifest["config"], manifest["layers"][0]):
+        content = files[_blob(descriptor)]
+        assert descriptor["digest"] == f"sha256:{hashlib.sha256(content).hexdigest()}"
+        assert descriptor["size"] == len(content)
+    config = json.loads(files[_blob(manifest["config"])])
+    assert config["rootfs"]["diff_ids"] == [manifest["layers"][0]["digest"]]
+    assert config["config"]["User"] == "100:1000"
+
+
+def test_the_layer_holds_the_files_as_root_without_times(image: images.Image) -> None:
+    """Whoever builds it, and whenever."""
+    files = blobs(images._build(image, lambda _: None))
+    manifest = json.loads(files[_blob(json.loads(files["index.json"])["manifests"][0])])
+    with tarfile.open(fileobj=io.BytesIO(files[_blob(manifest["layers"][0])])) as layer:
+        members = {member.name: member for member in layer.getmembers()}
+    assert set(members) == {"tmp", "etc/passwd", "bin/tool"}
+    assert members["bin/tool"].mode & 0o777 == 0o755
+    assert {(m.uid, m.gid, m.uname, m.mtime) for m in members.values()} == {(0, 0, "", 0)}
+
+
+def test_the_same_files_make_the_same_bytes(image: images.Image, tmp_path: Path) -> None:
+    """So that a cache, or another machine, can be compared."""
+    first, second = tmp_path / "1.tar", tmp_path / "2.tar"
+    images._write_archive(image, first)
+    images._write_archive(image, second)
+    assert first.read_bytes() == second.read_bytes()
+
+
+def test_an_archive_is_made_once_and_anew_when_a_file_changes(image: images.Image) -> None:
+    """By content; the second call does not write."""
+    path = images._build(image, lambda _: None)
+    made = path.stat().st_mtime_ns
+    assert images._build(image, lambda _: None) == path
+    assert path.stat().st_mtime_ns == made
+    image.files["/bin/tool"].write_text("#!/bin/sh\nexit 1\n")
+    assert images._build(image, lambda _: None) != path
+
+
+def test_libraries_are_read_from_what_ldd_says() -> None:
+    """Named by a path of their own or after an arrow; the kernel's has none."""
+    text = """
+        linux-vdso.so.1 (0x00007ffd)
+        libc.so.6 => /lib/x86_64-linux-gnu/libc.so.6 (0x00007f1)
+        /lib64/ld-linux-x86-64.so.2 (0x00007f2)
+    """
+    assert images.LIBRARY.findall(text) == ["/lib/x86_64-linux-gnu/libc.so.6", "/lib64/ld-linux-x86-64.so.2"]
+
+
+def _blob(descriptor: dict[str, str]) -> str:
+    return f"blobs/sha256/{descriptor['digest'].removeprefix('sha256:')}"
