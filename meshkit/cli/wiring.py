@@ -45,13 +45,14 @@ def open_clusters(datacenters: tuple[Datacenter, ...]) -> Mapping[str, Kube]:
     for dc in datacenters:
         try:
             clients[dc.name] = KubeClient(dc.context, os.environ.get("KUBECONFIG"))
-        except UsageError as error:
+        except MeshkitError as error:
             problems.append(error)
     if len(problems) == 1:
         raise problems[0]
     if problems:
         lines = "\n".join(f"{p.message} ({p.hint})" for p in problems)
-        raise UsageError(f"{len(problems)} contexts can't be used", hint="kubectl config get-contexts", detail=lines)
+        kind = UsageError if all(isinstance(p, UsageError) for p in problems) else MeshkitError
+        raise kind(f"{len(problems)} contexts can't be used", hint="kubectl config get-contexts", detail=lines)
     return clients
 
 

@@ -30,7 +30,7 @@ class Credentials:
 def credentials(state: State, federation: Federation, kube: Mapping[str, Kube]) -> Credentials:
     """From the state directory, else from the primary's cluster."""
     authority, held = state.authority(), state.secrets()
-    if authority and held:
+    if authority and held and "bootstrap" in held.tokens:
         return Credentials(held.tokens["bootstrap"], authority.certificate_pem)
     primary = federation.primary
     token = _read(kube[primary.name], names.TOKENS["bootstrap"], primary.namespace, "token")

@@ -13,8 +13,8 @@ from meshkit.events import Observer, Progress
 from meshkit.federation.state import State
 from meshkit.model import Datacenter, Federation
 
-POLL_S = 0.5
-"""Conditions are looked at twice a second: a quarter second lost on average, and no load worth naming."""
+POLL_S = 0.25
+"""Conditions are looked at four times a second: little is lost, and it is no load worth naming."""
 
 T = TypeVar("T")
 

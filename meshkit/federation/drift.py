@@ -26,4 +26,7 @@ def _changes(context: Context, datacenter: Datacenter) -> Iterator[Change]:
         return
     addresses = releases.addresses(context)
     if addresses and context.state.server_certificate(datacenter.name):
-        yield from releases.differences(context, datacenter, addresses)
+        for wanted in (releases.consul(context, datacenter, addresses), releases.probe(context, datacenter)):
+            difference = releases.difference(context, datacenter, wanted)
+            if difference:
+                yield difference

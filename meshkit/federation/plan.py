@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from meshkit.federation.change import Change
 from meshkit.federation.context import Context
-from meshkit.federation.steps import datacenters, gateways, preflight, settings, trust, verify
+from meshkit.federation.steps import datacenters, gateways, preflight, proxies, settings, trust, verify
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,8 @@ STEPS = (
     Step("preflight", "look at every cluster before touching any", preflight.plan, preflight.act, 2),
     Step("trust", "one CA, certificates, gossip key and tokens", trust.plan, trust.act, 2),
     Step("gateways", "a load balancer with an address per cluster", gateways.plan, gateways.act, 3),
-    Step("datacenters", "Consul servers and gateways through Helm", datacenters.plan, datacenters.act, 20),
-    Step("settings", "tokens, proxy defaults and default deny", settings.plan, settings.act, 15),
-    Step("verify", "requests through the mesh in both directions", verify.plan, verify.act, 15),
+    Step("datacenters", "Consul servers and gateways through Helm", datacenters.plan, datacenters.act, 10),
+    Step("settings", "tokens, proxy defaults and default deny", settings.plan, settings.act, 1),
+    Step("proxies", "servers, gateways and probes ready everywhere", proxies.plan, proxies.act, 15),
+    Step("verify", "requests through the mesh in both directions", verify.plan, verify.act, 4),
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,14 +13,13 @@ from meshkit.backends.base import Ref
 from meshkit.consul import values
 from meshkit.consul.names import CONSUL_RELEASE, GATEWAY_SERVICE, PROBE_RELEASE
 from meshkit.errors import MeshkitError
+from meshkit.events import Progress
 from meshkit.federation import charts
 from meshkit.federation.change import Change
 from meshkit.federation.context import Context
 from meshkit.kubernetes import load_balancer_address
 from meshkit.model import Datacenter
 from meshkit.pki import inspect
-
-NAMES = (CONSUL_RELEASE, PROBE_RELEASE)
 
 
 @dataclass(frozen=True)
@@ -38,34 +37,40 @@ class Wanted:
         return f"meshkit {hashlib.sha256(charts.digest(self.chart) + text).hexdigest()[:16]}"
 
 
-def wanted(context: Context, datacenter: Datacenter, addresses: Mapping[str, str]) -> tuple[Wanted, ...]:
-    """The releases of a datacenter; ``addresses`` are the gateways' by datacenter."""
-    federation = context.federation
+def consul(context: Context, datacenter: Datacenter, addresses: Mapping[str, str]) -> Wanted:
+    """The release of a datacenter's servers and gateways; ``addresses`` are the gateways' by datacenter."""
     server = context.state.server_certificate(datacenter.name)
     if server is None:
         raise MeshkitError(f"{datacenter.name}: there is no server certificate", hint="run meshkit federate again")
     fingerprint = inspect.inspect(server[0]).fingerprint
-    return (
-        Wanted(
-            CONSUL_RELEASE,
-            charts.consul(federation),
-            values.consul_values(federation, datacenter, addresses, fingerprint),
-        ),
-        Wanted(PROBE_RELEASE, charts.probe(), values.probe_values(federation, datacenter)),
-    )
+    rendered = values.consul_values(context.federation, datacenter, addresses, fingerprint)
+    return Wanted(CONSUL_RELEASE, charts.consul(context.federation), rendered)
 
 
-def differences(context: Context, datacenter: Datacenter, addresses: Mapping[str, str]) -> Iterator[Change]:
-    """Releases that are missing, not deployed, or made from another chart or other values."""
-    for release in wanted(context, datacenter, addresses):
-        found = context.helm(datacenter.name).release(release.name, datacenter.namespace)
-        what = f"helm release {release.name}"
-        if found is None:
-            yield Change("create", what, datacenter.name)
-        elif found.status != "deployed":
-            yield Change("update", what, datacenter.name, f"it is {found.status}")
-        elif found.description != release.mark:
-            yield Change("update", what, datacenter.name, "its chart or values are not those described")
+def probe(context: Context, datacenter: Datacenter) -> Wanted:
+    """The release of a datacenter's probe."""
+    return Wanted(PROBE_RELEASE, charts.probe(), values.probe_values(context.federation, datacenter))
+
+
+def difference(context: Context, datacenter: Datacenter, wanted: Wanted) -> Change | None:
+    """How a release is missing, not deployed, or made from another chart or other values; None when it is not."""
+    found = context.helm(datacenter.name).release(wanted.name, datacenter.namespace)
+    what = f"helm release {wanted.name}"
+    if found is None:
+        return Change("create", what, datacenter.name)
+    if found.status != "deployed":
+        return Change("update", what, datacenter.name, f"it is {found.status}")
+    if found.description != wanted.mark:
+        return Change("update", what, datacenter.name, "its chart or values are not those described")
+    return None
+
+
+def ensure(context: Context, task: str, datacenter: Datacenter, wanted: Wanted) -> None:
+    """Install or upgrade a release where it differs; pods are waited for elsewhere."""
+    if difference(context, datacenter, wanted):
+        context.observe(Progress(task, f"helm installs {wanted.name}", datacenter.name))
+        helm = context.helm(datacenter.name)
+        helm.install(wanted.name, datacenter.namespace, wanted.chart, wanted.values, wanted.mark)
 
 
 def addresses(context: Context) -> dict[str, str] | None:

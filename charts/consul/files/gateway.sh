@@ -1,5 +1,6 @@
 # Registers the mesh gateway in the catalog, then writes Envoy's bootstrap. In a secondary the token is unknown until
 # it has been copied from the primary, so the registration is tried until Consul takes it; each new reason is logged.
+# A try to connect is short: one that is made while kube-proxy swaps its rules is lost for good, retransmissions too.
 set -eu
 umask 077
 case $LAN_ADDRESS in
@@ -11,7 +12,7 @@ work=/envoy
 sed "s/@LAN_ADDRESS@/$LAN_ADDRESS/g" /config/registration.json > "$work/registration.json"
 
 last=
-until reason=$(curl --silent --show-error --fail-with-body --max-time 5 --cacert "$CONSUL_CACERT" \
+until reason=$(curl --silent --show-error --fail-with-body --connect-timeout 1 --max-time 5 --cacert "$CONSUL_CACERT" \
   --connect-to "$CONSUL_TLS_SERVER_NAME:8501:$SERVER_HOST:8501" --request PUT --header "@$work/header" \
   --data-binary "@$work/registration.json" "https://$CONSUL_TLS_SERVER_NAME:8501/v1/catalog/register" 2>&1); do
   [ "$reason" = "$last" ] || echo "not registered yet: $reason"
@@ -22,7 +23,7 @@ rm "$work/header"
 echo "registered with $LAN_ADDRESS inside and $WAN_ADDRESS outside"
 
 # Envoy that asks before this datacenter has its Connect CA is put off for ever longer, so it starts when there is one.
-until curl --silent --fail --max-time 5 --cacert "$CONSUL_CACERT" \
+until curl --silent --fail --connect-timeout 1 --max-time 5 --cacert "$CONSUL_CACERT" \
   --connect-to "$CONSUL_TLS_SERVER_NAME:8501:$SERVER_HOST:8501" \
   "https://$CONSUL_TLS_SERVER_NAME:8501/v1/connect/ca/roots" 2>&1 | grep -q '"ActiveRootID": *"[^"]'; do
   sleep 0.5

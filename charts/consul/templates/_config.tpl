@@ -28,7 +28,7 @@ For the same reason autopilot keeps the seats of all replicas: one that restarts
   "bootstrap_expect" $replicas
   "retry_join" $join
   "retry_interval" "1s"
-  "retry_interval_wan" "1s"
+  "retry_interval_wan" "250ms"
   "disable_update_check" true
   "leave_on_terminate" false
   "performance" (dict "raft_multiplier" 1)

@@ -1,5 +1,6 @@
 # Registers the echo service and its sidecar in the catalog with this pod's address, then writes Envoy's bootstrap.
 # The token may not be known here yet: the registration is tried until Consul takes it; each new reason is logged.
+# A try to connect is short: one that is made while kube-proxy swaps its rules is lost for good, retransmissions too.
 set -eu
 umask 077
 work=/envoy
@@ -8,7 +9,7 @@ work=/envoy
 for name in service sidecar; do
   sed "s/@POD_IP@/$POD_IP/g" "/config/$name.json" > "$work/$name.json"
   last=
-  until reason=$(curl --silent --show-error --fail-with-body --max-time 5 --cacert "$CONSUL_CACERT" \
+  until reason=$(curl --silent --show-error --fail-with-body --connect-timeout 1 --max-time 5 --cacert "$CONSUL_CACERT" \
     --connect-to "$CONSUL_TLS_SERVER_NAME:8501:$SERVER_HOST:8501" --request PUT --header "@$work/header" \
     --data-binary "@$work/$name.json" "https://$CONSUL_TLS_SERVER_NAME:8501/v1/catalog/register" 2>&1); do
     [ "$reason" = "$last" ] || echo "$name not registered yet: $reason"
@@ -20,7 +21,7 @@ rm "$work/header"
 echo "registered with $POD_IP"
 
 # Envoy that asks before this datacenter has its Connect CA is put off for ever longer, so it starts when there is one.
-until curl --silent --fail --max-time 5 --cacert "$CONSUL_CACERT" \
+until curl --silent --fail --connect-timeout 1 --max-time 5 --cacert "$CONSUL_CACERT" \
   --connect-to "$CONSUL_TLS_SERVER_NAME:8501:$SERVER_HOST:8501" \
   "https://$CONSUL_TLS_SERVER_NAME:8501/v1/connect/ca/roots" 2>&1 | grep -q '"ActiveRootID": *"[^"]'; do
   sleep 0.5

@@ -1,7 +1,7 @@
 """Settings: ACL policies and tokens, proxy defaults and default deny, written once in the primary.
 
 Global tokens and config entries replicate to the other datacenters, so nothing is repeated there; the mesh gateways
-of all datacenters become ready by themselves once their token has arrived.
+of all datacenters, and the servers behind them, become ready by themselves once their token has arrived.
 """
 
 from __future__ import annotations
@@ -9,22 +9,14 @@ from __future__ import annotations
 import uuid
 from collections.abc import Iterator
 
-from meshkit.backends.base import Consul, Ref
+from meshkit.backends.base import Consul
 from meshkit.consul import acl, config_entries
 from meshkit.consul.config_entries import ANY, DEFAULT_DENY
-from meshkit.consul.names import GATEWAY, GATEWAY_SELECTOR, PROBE, PROBE_SELECTOR
 from meshkit.errors import MeshkitError
-from meshkit.federation import pods
 from meshkit.federation.change import Change
 from meshkit.federation.context import Context
-from meshkit.model import Datacenter
 
 TASK = "settings"
-PROXIES = (
-    (GATEWAY, "mesh gateway", GATEWAY_SELECTOR),
-    (PROBE, "mesh probe", PROBE_SELECTOR),
-)
-"""Deployment, what it is called on the screen, and its pods' labels."""
 
 
 def plan(context: Context) -> tuple[Change, ...]:
@@ -34,20 +26,16 @@ def plan(context: Context) -> tuple[Change, ...]:
         lacking = tuple(_lacking(context, context.consul(primary.name)))
     except MeshkitError:
         lacking = ("ACL policies and tokens", "proxy-defaults with gateway mode local", "default-deny intention")
-    if lacking:
-        return tuple(Change("create", what, primary.name) for what in lacking)
-    found = context.each(lambda dc: tuple(_awaited(context, dc)))
-    return tuple(change for changes in found.values() for change in changes)
+    return tuple(Change("create", what, primary.name) for what in lacking)
 
 
 def act(context: Context) -> None:
-    """Write to the primary as soon as it has a leader, then wait for the gateways and probes of all datacenters."""
+    """Write policies, tokens and config entries to the primary as soon as it has a leader."""
     primary = context.federation.primary
     consul = context.consul(primary.name)
     context.wait(TASK, primary.name, lambda: "" if consul.leader() else "no leader yet")
     _write_acls(context, consul)
     _write_entries(consul)
-    context.each(lambda dc: _wait_for_proxies(context, dc))
 
 
 def _lacking(context: Context, consul: Consul) -> Iterator[str]:
@@ -63,13 +51,6 @@ def _lacking(context: Context, consul: Consul) -> Iterator[str]:
         yield "proxy-defaults with gateway mode local"
     if DEFAULT_DENY not in config_entries.intentions(consul.config_entries("service-intentions")):
         yield "default-deny intention"
-
-
-def _awaited(context: Context, datacenter: Datacenter) -> Iterator[Change]:
-    for name, what, _ in PROXIES:
-        reason = _pending(context, datacenter, name, what)
-        if reason:
-            yield Change("await", what, datacenter.name, reason)
 
 
 def _write_acls(context: Context, consul: Consul) -> None:
@@ -91,20 +72,6 @@ def _write_entries(consul: Consul) -> None:
     if DEFAULT_DENY not in config_entries.intentions(entries):
         present = next((e for e in entries if e["Name"] == ANY), None)
         consul.write_config_entry(config_entries.with_intention(present, DEFAULT_DENY))
-
-
-def _wait_for_proxies(context: Context, datacenter: Datacenter) -> None:
-    for name, what, selector in PROXIES:
-
-        def pending(name: str = name, what: str = what) -> str:
-            return _pending(context, datacenter, name, what)
-
-        pods.wait_ready(context, TASK, datacenter, selector, pending)
-
-
-def _pending(context: Context, datacenter: Datacenter, name: str, what: str) -> str:
-    found = context.kube[datacenter.name].get(Ref("Deployment", name, datacenter.namespace))
-    return pods.not_ready(found, what)
 
 
 def _tokens(context: Context) -> tuple[acl.TokenSpec, ...]:

@@ -1,0 +1,40 @@
+"""Proxies: a probe with its sidecar in every datacenter, and servers, gateways and probes ready everywhere.
+
+Probes are installed while the mesh gateways fetch their tokens and certificates: installing them earlier would only
+take processor time from the servers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from meshkit.federation import releases, workloads
+from meshkit.federation.change import Change
+from meshkit.federation.context import Context
+from meshkit.model import Datacenter
+
+TASK = "proxies"
+
+
+def plan(context: Context) -> tuple[Change, ...]:
+    """Probes that differ, and workloads that are not ready."""
+    found = context.each(lambda dc: tuple(_changes(context, dc)))
+    return tuple(change for changes in found.values() for change in changes)
+
+
+def act(context: Context) -> None:
+    """Install or upgrade the probes, and wait for everything in all datacenters."""
+
+    def ensure(dc: Datacenter) -> None:
+        releases.ensure(context, TASK, dc, releases.probe(context, dc))
+        workloads.wait(context, TASK, dc, *workloads.ALL)
+
+    context.each(ensure)
+
+
+def _changes(context: Context, datacenter: Datacenter) -> Iterator[Change]:
+    difference = releases.difference(context, datacenter, releases.probe(context, datacenter))
+    if difference:
+        yield difference
+    else:
+        yield from workloads.awaited(context, datacenter, *workloads.ALL)

@@ -1,0 +1,48 @@
+"""The workloads of a datacenter, and waiting until they are ready."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+
+from meshkit.backends.base import Ref
+from meshkit.consul import names
+from meshkit.federation import pods
+from meshkit.federation.change import Change
+from meshkit.federation.context import Context
+from meshkit.model import Datacenter
+
+
+@dataclass(frozen=True)
+class Workload:
+    """Kind and name, what it is called on the screen, and its pods' labels."""
+
+    kind: str
+    name: str
+    title: str
+    selector: str
+
+
+SERVERS = Workload("StatefulSet", names.SERVERS, "server", names.SERVER_SELECTOR)
+GATEWAYS = Workload("Deployment", names.GATEWAY, "mesh gateway", names.GATEWAY_SELECTOR)
+PROBES = Workload("Deployment", names.PROBE, "mesh probe", names.PROBE_SELECTOR)
+ALL = (SERVERS, GATEWAYS, PROBES)
+"""In the order in which they become ready."""
+
+
+def awaited(context: Context, datacenter: Datacenter, *workloads: Workload) -> tuple[Change, ...]:
+    """The workloads that are not ready, each with what is lacking."""
+    pending = ((workload, _pending(context, datacenter, workload)) for workload in workloads)
+    return tuple(Change("await", workload.title, datacenter.name, reason) for workload, reason in pending if reason)
+
+
+def wait(context: Context, task: str, datacenter: Datacenter, *workloads: Workload) -> None:
+    """Return when all are ready; an error shows the pod that is not, its events and last log lines."""
+    for workload in workloads:
+        pending = partial(_pending, context, datacenter, workload)
+        pods.wait_ready(context, task, datacenter, workload.selector, pending)
+
+
+def _pending(context: Context, datacenter: Datacenter, workload: Workload) -> str:
+    found = context.kube[datacenter.name].get(Ref(workload.kind, workload.name, datacenter.namespace))
+    return pods.not_ready(found, workload.title)
