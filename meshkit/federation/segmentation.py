@@ -34,6 +34,11 @@ def listed(context: Context) -> tuple[Intention, ...]:
 
 def write(context: Context, wanted: Intention) -> bool:
     """Set an intention, and return once every datacenter has it; False when it was there already."""
+    if wanted == Intention(ANY, ANY, "allow"):
+        raise UsageError(
+            "allowing everything would switch the segmentation off, and the next federate would undo it",
+            hint="allow what you need: meshkit allow SRC DST, or '*' for one of the two",
+        )
     consul = context.consul(context.federation.primary.name)
     entry = _entry(consul, wanted.destination)
     changed = wanted not in config_entries.intentions([entry] if entry else [])
