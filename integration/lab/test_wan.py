@@ -120,6 +120,7 @@ def test_pods_and_services_of_another_cluster_are_out_of_reach(lab: Lab, namespa
     lab.apply(here, home, web())
     lab.apply(there, away, pod("client", "sleep 3600"))
     address = lab.get(here, "-n", home, "pod", "web")["status"]["podIP"]
-    fetch = ("wget", "-qO-", "-T", "2", f"http://{address}:8080/")
+    # timeout, and not wget -T, on which Debian's busybox 1.35 crashes
+    fetch = ("timeout", "2", "wget", "-qO-", f"http://{address}:8080/")
     assert lab.kubectl(here, "-n", home, "exec", "web", "--", *fetch) == "hello\n"
     assert lab.kubectl(there, "-n", away, "exec", "client", "--", *fetch, check=False) == ""

@@ -44,6 +44,9 @@ def up(
 
     What runs already stays. Options are set on the links between the named clusters; without any, a new link has no
     delay and no loss. The first run builds the tools and images, which takes about 25 minutes on two cores.
+
+    Load balancers, volume claims, jobs, exec, logs and port-forward work. NetworkPolicies are stored, not enforced,
+    and there is no internet: pods run from images that are in the node.
     """
     from meshkit.cli import console
     from meshkit.lab import lab

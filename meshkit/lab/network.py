@@ -1,7 +1,8 @@
 """The network of one node: a namespace of its own and a link to this machine.
 
 The link carries only what runs between the machine and the node; other clusters are reached through the WAN device
-(``meshkit.lab.wan``) alone. There is no default route: a lab cluster has no internet.
+(``meshkit.lab.wan``) alone. There is no default route: a lab cluster has no internet. Pods are joined by a plain
+bridge, which does not enforce NetworkPolicies: they are stored, and nothing is refused because of them.
 """
 
 from __future__ import annotations
