@@ -8,7 +8,7 @@ taken away again, also those that a killed run left behind; a user's are left al
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 
 from meshkit.backends.base import Consul, Manifest
@@ -44,14 +44,19 @@ def act(context: Context) -> None:
     try_requests(context, consul, context.federation.pairs)
 
 
-def try_requests(context: Context, consul: Consul, pairs: Iterable[Pair]) -> None:
+def try_requests(context: Context, consul: Consul, pairs: Sequence[Pair]) -> None:
     """Prove each pair; a pair that the user's own intentions decide is held to what they say."""
     _remove_temporary(consul)
     entries = consul.config_entries("service-intentions")
-    ours = [pair for pair in pairs if not _decided_by_user(entries, pair)]
-    theirs = [pair for pair in pairs if pair not in ours]
-    for source, target in theirs:
-        context.observe(Note("an intention of yours decides here, and is held to", f"{source.name} to {target.name}"))
+    tried = [pair for pair in pairs if not _has_permissions(entries, pair)]
+    ours = [pair for pair in tried if not _decided_by_user(entries, pair)]
+    theirs = [pair for pair in tried if pair not in ours]
+    for source, target in pairs:
+        scope = f"{source.name} to {target.name}"
+        if (source, target) in theirs:
+            context.observe(Note("an intention of yours decides here, and is held to", scope))
+        elif (source, target) not in tried:
+            context.observe(Note("an intention of yours with HTTP permissions decides here; not tried", scope))
     try:
         _allow(consul, ours)
         _expect(context, ours, lambda _: True)
@@ -86,6 +91,13 @@ def _expect(context: Context, pairs: Iterable[Pair], passes: Callable[[Pair], bo
             )
 
     context.each(try_all, by_source)
+
+
+def _has_permissions(entries: Iterable[Manifest], pair: Pair) -> bool:
+    """Whether HTTP permissions decide for a pair: an action in their place would lose them."""
+    source, destination = _names(pair)
+    sources = (s for entry in entries if entry["Name"] == destination for s in entry.get("Sources") or ())
+    return any(s["Name"] == source and s.get("Permissions") for s in sources)
 
 
 def _decided_by_user(entries: Iterable[Manifest], pair: Pair) -> bool:

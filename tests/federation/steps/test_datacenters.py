@@ -83,7 +83,7 @@ def test_unfinished_release_is_installed_again(world: FakeFederation, status: st
 def test_helm_failing_in_one_cluster(world: FakeFederation) -> None:
     """The cluster is named, and the other one is installed all the same."""
     world.wan.helms["eks"].fails_with = "execution error at consul/templates/x.yaml"
-    with pytest.raises(MeshkitError, match="eks: helm: execution error at consul/templates/x.yaml"):
+    with pytest.raises(MeshkitError, match=r"eks: helm: execution error at consul/templates/x\.yaml"):
         datacenters.act(world.context())
     assert world.wan.helms["aks"].release("consul", "consul")
     assert world.wan.helms["aks"].installs == ["consul"]
