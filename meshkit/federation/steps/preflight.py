@@ -30,7 +30,7 @@ def plan(context: Context) -> tuple[Change, ...]:
             seen[name] = found
         else:
             problems.append(found)
-    problems += judge(seen, context.state)
+    problems += (*_helm(context), *judge(seen, context.state))
     if len(problems) == 1:
         raise problems[0]
     if problems:
@@ -55,6 +55,14 @@ def _observed(context: Context, datacenter: Datacenter) -> ClusterFacts | Meshki
         return facts.observe(context.kube[datacenter.name], datacenter, context.clock)
     except MeshkitError as error:
         return error
+
+
+def _helm(context: Context) -> Iterator[MeshkitError]:
+    """What is wrong with helm itself: needed only after secrets are written, which is late to find out."""
+    try:
+        context.helm(context.federation.primary.name)
+    except MeshkitError as error:
+        yield error
 
 
 def judge(seen: Mapping[str, ClusterFacts], state: State) -> Iterator[MeshkitError]:

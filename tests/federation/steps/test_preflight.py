@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
 from fakes.federation import FakeFederation
 from meshkit.backends.base import Permission, Ref
-from meshkit.errors import CombinedError, MeshkitError, UnreachableError
+from meshkit.errors import CombinedError, MeshkitError, UnreachableError, UsageError
 from meshkit.events import Note
 from meshkit.federation.facts import ClusterFacts, Marker
 from meshkit.federation.state import State
@@ -252,3 +253,14 @@ def test_new_ca_is_never_made_beside_a_marker(mesh: FakeFederation) -> None:
     with pytest.raises(CombinedError) as raised:
         preflight.plan(mesh.context())
     assert all("another CA" in error.message for error in raised.value.errors)
+
+
+def test_a_helm_that_cannot_be_used_is_found_before_anything_is_touched(world: FakeFederation) -> None:
+    """Helm is used only after secrets are written, which would be late to learn that it is missing."""
+
+    def missing(name: str) -> NoReturn:
+        raise UsageError(f"helm is not installed, asked for {name}")
+
+    with pytest.raises(UsageError, match="helm is not installed"):
+        preflight.plan(replace(world.context(), helm=missing))
+    assert not world.state.path.exists()
