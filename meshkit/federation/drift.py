@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from meshkit.errors import MeshkitError
 from meshkit.federation import releases
 from meshkit.federation.change import Change
 from meshkit.federation.context import Context
@@ -24,7 +25,11 @@ def _changes(context: Context, datacenter: Datacenter) -> Iterator[Change]:
     if gateway:
         yield gateway
         return
-    addresses = releases.addresses(context)
+    try:
+        addresses = releases.addresses(context)
+    except MeshkitError:
+        # Another cluster's silence is reported there; without its address the values here can't be compared.
+        return
     if addresses and context.state.server_certificate(datacenter.name):
         for wanted in (releases.consul(context, datacenter, addresses), releases.probe(context, datacenter)):
             difference = releases.difference(context, datacenter, wanted)
