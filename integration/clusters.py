@@ -12,8 +12,10 @@ from typing import Any
 
 from meshkit.lab import toolchain
 
-PAIR = ("test-aks", "test-eks")
-THIRD = "test-gcp"
+FIRST, SECOND, THIRD = os.environ.get("MESHKIT_TEST_CLUSTERS", "test-aks,test-eks,test-gcp").split(",")
+"""Other names let two runs stand beside each other on one machine."""
+
+PAIR = (FIRST, SECOND)
 DELAY_S = 0.035
 WAN = ("--delay", "35ms", "--jitter", "0ms", "--loss", "0%", "--mtu", "1500")
 WEB_PORT = 8080

@@ -1,7 +1,8 @@
 """The clusters that integration tests share: real ones, in the lab, under names of their own.
 
 ``test-aks`` and ``test-eks`` are never a user's clusters, so a run beside somebody's lab leaves that alone. They are
-started once per session and removed at its end; what a killed run leaves is taken over, or repaired, by the next.
+started once per session and removed at its end; what a killed run leaves is removed by the next, since the state of a
+federation in it is gone.
 Nothing here skips: where the lab can't run, its error says why, and the tests fail.
 """
 
@@ -19,6 +20,8 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     """Two running clusters, 35 ms apart one way."""
     folder = tmp_path_factory.mktemp("lab")
     made = Lab(PAIR, folder / "kubeconfig", folder / "state")
+    for name in (*PAIR, THIRD):
+        made.meshkit("lab", "down", name, check=False)
     made.meshkit("lab", "up", *PAIR, *WAN)
     yield made
     made.meshkit("lab", "down", *PAIR)
