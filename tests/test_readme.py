@@ -46,7 +46,7 @@ def words_of(line: str) -> list[str]:
 def commands() -> Iterator[list[str]]:
     """Every ``meshkit ...`` of the shell blocks, and of code in text that is more than a command's name."""
     lines = [line for text in blocks("sh") for line in text.replace("\\\n", " ").splitlines()]
-    lines += [code for code in re.findall(r"`(meshkit \S+ [^`]+)`", README) if "..." not in code]
+    lines += [code for code in re.findall(r"`(meshkit [^`\s]+ [^`\n]+)`", README) if "..." not in code]
     for line in lines:
         found: list[str] = []
         for word in [*words_of(line), ";"]:

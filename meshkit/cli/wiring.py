@@ -105,17 +105,27 @@ class _ConsulConnections:
         self._credentials = _Once(lambda _: access.credentials(state, federation, kube))
 
     def open(self, name: str) -> Consul:
-        """A client of a datacenter; UnreachableError while none of its servers is ready."""
+        """A client of a datacenter; UnreachableError while none of its servers knows a leader.
+
+        Readiness is not waited for: the kubelet tells it a second or two after the fact.
+        """
         dc = next(dc for dc in self._federation.datacenters if dc.name == name)
         pods = self._kube[name].list("Pod", dc.namespace, selector=SERVER_SELECTOR)
-        ready = sorted(str(pod["metadata"]["name"]) for pod in pods if is_ready(pod))
-        if not ready:
-            raise UnreachableError(f"{name}: no Consul server is ready")
+        running = [pod for pod in pods if pod.get("status", {}).get("phase") == "Running"]
+        for pod in sorted(running, key=lambda pod: (not is_ready(pod), pod["metadata"]["name"])):
+            with ExitStack() as attempt:
+                client = self._connect(dc, str(pod["metadata"]["name"]), attempt)
+                if client.leader():
+                    self._stack.push(attempt.pop_all())
+                    return client
+        raise UnreachableError(f"{name}: no Consul server has a leader yet")
+
+    def _connect(self, dc: Datacenter, pod: str, stack: ExitStack) -> ConsulClient:
         held = self._credentials("")
-        ca_file = self._stack.enter_context(_file(held.ca_certificate))
-        port = self._stack.enter_context(self._kube[name].forward(ready[0], dc.namespace, HTTPS_PORT))
-        client = ConsulClient(name, port, held.token.reveal(), ca_file)
-        self._stack.callback(client.close)
+        ca_file = stack.enter_context(_file(held.ca_certificate))
+        port = stack.enter_context(self._kube[dc.name].forward(pod, dc.namespace, HTTPS_PORT))
+        client = ConsulClient(dc.name, port, held.token.reveal(), ca_file)
+        stack.callback(client.close)
         return client
 
 

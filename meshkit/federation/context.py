@@ -69,7 +69,7 @@ class Context:
             try:
                 reason = pending()
             except UnreachableError as error:
-                reason = error.message
+                reason = error.message.removeprefix(f"{scope}: ")
             if not reason:
                 return
             if self.clock.monotonic() >= end:

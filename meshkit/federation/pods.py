@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from meshkit.backends.base import Kube, Manifest
-from meshkit.errors import DeadlineError, MeshkitError
+from meshkit.errors import DeadlineError, MeshkitError, UnreachableError
 from meshkit.federation.context import Context
 from meshkit.kubernetes import is_ready
 from meshkit.model import Datacenter
@@ -34,7 +34,10 @@ def wait_ready(context: Context, task: str, datacenter: Datacenter, selector: st
     kube = context.kube[datacenter.name]
 
     def looked_at() -> str:
-        reason = pending()
+        try:
+            reason = pending()
+        except UnreachableError as error:
+            reason = error.message.removeprefix(f"{datacenter.name}: ")
         if reason:
             _fail_if_hopeless(kube, datacenter, selector)
         return reason

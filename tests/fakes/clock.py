@@ -5,10 +5,14 @@ from __future__ import annotations
 import heapq
 import itertools
 import threading
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 from meshkit.backends.clock import CancelledRunError
+
+YIELD_S = 0.0001
+"""Real time per sleep: without it a thread that polls can use up a whole timeout before another gets its turn."""
 
 START = datetime(2026, 1, 1, 12, 0, 0, tzinfo=UTC)
 
@@ -40,6 +44,7 @@ class FakeClock:
         if self._cancelled:
             raise CancelledRunError("interrupted")
         self.sleeps += 1
+        time.sleep(YIELD_S)
         self.advance(seconds)
         if self._cancelled:
             raise CancelledRunError("interrupted")

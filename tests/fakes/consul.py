@@ -158,7 +158,9 @@ class FakeConsul:
 
     def _require_servers(self) -> None:
         self._wan.clusters[self._datacenter].faults.check("forward", "pods/portforward")
-        if not self._wan.serving(self._datacenter):
+        serving = self._wan.serving(self._datacenter)
+        self._wan.look_at_servers(self._datacenter)
+        if not serving:
             raise UnreachableError(f"{self._datacenter}: the Consul server did not answer")
 
     def _require(self, datacenter: str) -> None:

@@ -205,6 +205,11 @@ class FakeCluster:
         self._objects[key] = manifest
         return manifest
 
+    def settle(self, kind: str, namespace: str, name: str) -> None:
+        """Count as one look at a workload without giving it: for whoever asks the pods themselves."""
+        with self.lock:
+            self._settle(kind, namespace, name)
+
     def _settle(self, kind: str, namespace: str, name: str) -> None:
         """Let controllers have done what they do between two looks at these objects."""
         for key in [k for k in self._objects if k[0] == kind and namespace in ("", k[1]) and name in ("", k[2])]:

@@ -76,6 +76,10 @@ class FakeWan:
         """Whether the servers are up and have a leader."""
         return self._ready(datacenter, "StatefulSet", "consul-server")
 
+    def look_at_servers(self, datacenter: str) -> None:
+        """One look at the servers, which brings them on when they are starting."""
+        self.clusters[datacenter].settle("StatefulSet", self.namespace, "consul-server")
+
     def gateway(self, datacenter: str) -> bool:
         return self._ready(datacenter, "Deployment", "consul-mesh-gateway")
 
@@ -101,7 +105,9 @@ class FakeWan:
             elif self.replicates(datacenter):
                 copied = deepcopy(self.store(primary))
                 own.entries, own.policies, own.tokens = copied.entries, copied.policies, copied.tokens
-            own.met |= {other for other in self.clusters if self.reaches(datacenter, other)} - own.forgotten
+            reached = {other for other in self.clusters if self.reaches(datacenter, other)}
+            own.forgotten -= {other for other in reached if self.reaches(other, datacenter)}
+            own.met |= reached - own.forgotten
             return own
 
     def replicates(self, datacenter: str) -> bool:

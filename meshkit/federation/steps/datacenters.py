@@ -1,15 +1,16 @@
-"""Datacenters: Consul's Helm release, in all clusters at the same time, until the primary's servers have a leader.
+"""Datacenters: Consul's Helm release, in all clusters at the same time.
 
-Helm does not wait: it could only say "timed out waiting for the condition". Waiting is done here on the pods
-themselves, so that what is awaited is on the screen and a pod that can't start is shown with its events and log.
-The secondaries' servers are not waited for: what brings them into the mesh is written in the next step.
+Helm does not wait: it could only say "timed out waiting for the condition". The next steps wait for what they need of
+the pods, so that it is on the screen, and a pod that can't start is shown with its events and log.
 """
 
 from __future__ import annotations
 
+import threading
+
 from meshkit.consul.names import CONSUL_RELEASE
 from meshkit.errors import MeshkitError
-from meshkit.federation import releases, workloads
+from meshkit.federation import releases
 from meshkit.federation.change import Change
 from meshkit.federation.context import Context
 from meshkit.model import Datacenter
@@ -18,26 +19,34 @@ TASK = "datacenters"
 
 
 def plan(context: Context) -> tuple[Change, ...]:
-    """Releases that differ, and servers of the primary that are not ready."""
+    """Releases that differ."""
     datacenters = context.federation.datacenters
     made = all(context.state.server_certificate(dc.name) for dc in datacenters)
     addresses = releases.addresses(context) if made else None
     if addresses is None:
         return tuple(Change("create", f"helm release {CONSUL_RELEASE}", dc.name) for dc in datacenters)
     found = context.each(lambda dc: releases.difference(context, dc, releases.consul(context, dc, addresses)))
-    differing = tuple(change for change in found.values() if change)
-    return differing or workloads.awaited(context, context.federation.primary, workloads.SERVERS)
+    return tuple(change for change in found.values() if change)
 
 
 def act(context: Context) -> None:
-    """Install or upgrade what differs everywhere, and wait for the primary's servers."""
+    """Install or upgrade what differs everywhere.
+
+    The primary's release goes first, by the second that helm takes: a new secondary asks for its CA 2, 6 and 14 s after
+    it has a leader (``retryLoopBackoff`` in Consul's leader_connect.go), and what it needs of the primary should be
+    there by the second time.
+    """
     addresses = releases.addresses(context)
     if addresses is None:
         raise MeshkitError("a mesh gateway has lost its address", hint="run meshkit federate again; it waits for one")
+    first_done = threading.Event()
 
     def ensure(dc: Datacenter) -> None:
-        releases.ensure(context, TASK, dc, releases.consul(context, dc, addresses))
-        if dc.primary:
-            workloads.wait(context, TASK, dc, workloads.SERVERS)
+        try:
+            if not dc.primary:
+                first_done.wait()
+            releases.ensure(context, TASK, dc, releases.consul(context, dc, addresses))
+        finally:
+            first_done.set()
 
     context.each(ensure)

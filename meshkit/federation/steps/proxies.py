@@ -6,9 +6,11 @@ take processor time from the servers.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
 
-from meshkit.federation import releases, workloads
+from meshkit.errors import MeshkitError
+from meshkit.federation import releases, trial, workloads
 from meshkit.federation.change import Change
 from meshkit.federation.context import Context
 from meshkit.model import Datacenter
@@ -23,13 +25,23 @@ def plan(context: Context) -> tuple[Change, ...]:
 
 
 def act(context: Context) -> None:
-    """Install or upgrade the probes, and wait for everything in all datacenters."""
+    """Install or upgrade the probes, and wait for everything in all datacenters.
+
+    The intentions that ``verify`` tries requests with are written already now: sidecars learn of them while they start.
+    """
+    consul = context.consul(context.federation.primary.name)
+    trial.allow(consul, trial.undecided(trial.users_entries(consul), context.federation.pairs))
 
     def ensure(dc: Datacenter) -> None:
         releases.ensure(context, TASK, dc, releases.probe(context, dc))
         workloads.wait(context, TASK, dc, *workloads.ALL)
 
-    context.each(ensure)
+    try:
+        context.each(ensure)
+    except BaseException:
+        with contextlib.suppress(MeshkitError):
+            trial.remove(consul)
+        raise
 
 
 def _changes(context: Context, datacenter: Datacenter) -> Iterator[Change]:

@@ -12,9 +12,12 @@ from collections.abc import Iterator
 from meshkit.backends.base import Consul
 from meshkit.consul import acl, config_entries
 from meshkit.consul.config_entries import ANY, DEFAULT_DENY
+from meshkit.consul.names import SERVER_SELECTOR
 from meshkit.errors import MeshkitError
+from meshkit.federation import pods
 from meshkit.federation.change import Change
 from meshkit.federation.context import Context
+from meshkit.model import Datacenter
 
 TASK = "settings"
 
@@ -32,10 +35,19 @@ def plan(context: Context) -> tuple[Change, ...]:
 def act(context: Context) -> None:
     """Write policies, tokens and config entries to the primary as soon as it has a leader."""
     primary = context.federation.primary
+    pods.wait_ready(context, TASK, primary, SERVER_SELECTOR, lambda: _leaderless(context, primary))
     consul = context.consul(primary.name)
-    context.wait(TASK, primary.name, lambda: "" if consul.leader() else "no leader yet")
     _write_acls(context, consul)
     _write_entries(consul)
+
+
+def _leaderless(context: Context, primary: Datacenter) -> str:
+    """What keeps the primary from taking writes: a leader that does not know the management token yet counts too."""
+    consul = context.consul(primary.name)
+    if not consul.leader():
+        return "no leader yet"
+    consul.policies()
+    return ""
 
 
 def _lacking(context: Context, consul: Consul) -> Iterator[str]:

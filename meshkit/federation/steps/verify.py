@@ -2,8 +2,7 @@
 
 For each ordered pair of datacenters a request goes from probe to probe: source sidecar, own gateway, the other's
 gateway, destination sidecar. It must pass with an intention and must be refused without: the same path is tried both
-ways, so a refusal can't be mistaken for a path that was never there. meshkit's own intentions are marked and are
-taken away again, also those that a killed run left behind; a user's are left alone, and what they say is expected.
+ways, so a refusal can't be mistaken for a path that was never there. ``trial`` has the intentions that this needs.
 """
 
 from __future__ import annotations
@@ -15,20 +14,14 @@ from meshkit.backends.base import Consul, Manifest
 from meshkit.checks import check
 from meshkit.checks.catalogue import CONVERGENCE
 from meshkit.checks.observe import observe
-from meshkit.consul import config_entries
-from meshkit.consul.config_entries import Intention
-from meshkit.consul.names import probe_service
-from meshkit.errors import MeshkitError
 from meshkit.events import Note
-from meshkit.federation import mesh_request
+from meshkit.federation import mesh_request, trial
 from meshkit.federation.change import Change
 from meshkit.federation.context import Context
 from meshkit.federation.mesh_request import Pair
 from meshkit.model import Datacenter
 
 TASK = "verify"
-TEMPORARY = "meshkit verification"
-"""Description of the intentions that exist only while a request is tried."""
 
 
 def plan(context: Context) -> tuple[Change, ...]:
@@ -46,25 +39,22 @@ def act(context: Context) -> None:
 
 def try_requests(context: Context, consul: Consul, pairs: Sequence[Pair]) -> None:
     """Prove each pair; a pair that the user's own intentions decide is held to what they say."""
-    _remove_temporary(consul)
-    entries = consul.config_entries("service-intentions")
-    tried = [pair for pair in pairs if not _has_permissions(entries, pair)]
-    ours = [pair for pair in tried if not _decided_by_user(entries, pair)]
-    theirs = [pair for pair in tried if pair not in ours]
+    entries = trial.users_entries(consul)
+    ours = trial.undecided(entries, pairs)
+    theirs = [pair for pair in pairs if pair not in ours and not trial.has_permissions(entries, pair)]
     for source, target in pairs:
         scope = f"{source.name} to {target.name}"
         if (source, target) in theirs:
             context.observe(Note("an intention of yours decides here, and is held to", scope))
-        elif (source, target) not in tried:
+        elif (source, target) not in ours:
             context.observe(Note("an intention of yours with HTTP permissions decides here; not tried", scope))
     try:
-        _allow(consul, ours)
+        trial.allow(consul, ours)
         _expect(context, ours, lambda _: True)
     finally:
-        _remove_temporary(consul)
+        trial.remove(consul)
     _expect(context, ours, lambda _: False)
-    rules = config_entries.intentions(entries)
-    _expect(context, theirs, lambda pair: _action(rules, pair) == "allow")
+    _expect(context, theirs, lambda pair: _allowed(entries, pair))
 
 
 def _unsettled(context: Context) -> str:
@@ -93,51 +83,6 @@ def _expect(context: Context, pairs: Iterable[Pair], passes: Callable[[Pair], bo
     context.each(try_all, by_source)
 
 
-def _has_permissions(entries: Iterable[Manifest], pair: Pair) -> bool:
-    """Whether HTTP permissions decide for a pair: an action in their place would lose them."""
-    source, destination = _names(pair)
-    sources = (s for entry in entries if entry["Name"] == destination for s in entry.get("Sources") or ())
-    return any(s["Name"] == source and s.get("Permissions") for s in sources)
-
-
-def _decided_by_user(entries: Iterable[Manifest], pair: Pair) -> bool:
-    rules = config_entries.intentions(tuple(entries))
-    decisive = config_entries.decide(rules, *_names(pair))
-    return decisive is not None and decisive != config_entries.DEFAULT_DENY
-
-
-def _action(rules: Iterable[Intention], pair: Pair) -> str:
-    decisive = config_entries.decide(tuple(rules), *_names(pair))
-    return decisive.action if decisive else "deny"
-
-
-def _allow(consul: Consul, pairs: Iterable[Pair]) -> None:
-    """One write per destination: its intentions are one config entry."""
-    found = {entry["Name"]: entry for entry in consul.config_entries("service-intentions")}
-    changed: dict[str, Manifest] = {}
-    for pair in pairs:
-        source, destination = _names(pair)
-        entry = changed.get(destination, found.get(destination))
-        changed[destination] = config_entries.with_intention(
-            entry, Intention(source, destination, "allow"), description=TEMPORARY
-        )
-    for entry in changed.values():
-        consul.write_config_entry(entry)
-
-
-def _remove_temporary(consul: Consul) -> None:
-    for entry in consul.config_entries("service-intentions"):
-        kept: Manifest | None = entry
-        for source in entry.get("Sources") or ():
-            if source.get("Description") == TEMPORARY and kept is not None:
-                kept = config_entries.without_intention(kept, source["Name"])
-        if kept is None:
-            consul.delete_config_entry("service-intentions", entry["Name"])
-        elif kept is not entry:
-            consul.write_config_entry(kept)
-
-
-def _names(pair: Pair) -> tuple[str, str]:
-    if pair[0] == pair[1]:
-        raise MeshkitError("a request through the mesh needs two datacenters")
-    return probe_service(pair[0].name), probe_service(pair[1].name)
+def _allowed(entries: Sequence[Manifest], pair: Pair) -> bool:
+    decisive = trial.decision(entries, pair)
+    return decisive is not None and decisive.action == "allow"

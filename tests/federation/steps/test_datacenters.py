@@ -8,13 +8,10 @@ from typing import Any
 import pytest
 
 from fakes.federation import FakeFederation
-from fakes.kube import Rollout
 from meshkit.backends.base import Ref
-from meshkit.errors import CombinedError, DeadlineError, MeshkitError, UnreachableError
+from meshkit.errors import CombinedError, MeshkitError, UnreachableError
 from meshkit.events import Progress
 from meshkit.federation.steps import datacenters, gateways, trust
-
-SERVERS = ("StatefulSet", "consul", "consul-server")
 
 
 @pytest.fixture
@@ -98,69 +95,12 @@ def test_helm_failing_in_all_clusters(world: FakeFederation) -> None:
     assert [error.message for error in raised.value.errors] == ["aks: helm: boom", "eks: helm: boom"]
 
 
-def broken(world: FakeFederation, rollout: Rollout) -> None:
-    """Let the primary's servers come up as ``rollout`` says, with an event and a log to show."""
-    cluster = world.clusters["aks"]
-    plain = world.wan.helms["aks"]._put
-
-    def put(manifest: dict[str, Any], values: Any) -> None:
-        plain(manifest, values)
-        if manifest["kind"] == "StatefulSet":
-            cluster.rollouts[SERVERS] = rollout
-
-    world.wan.helms["aks"]._put = put  # type: ignore[method-assign]
-    cluster.pod_logs["consul-server-0", "server"] = "==> starting\n==> failed to load key\n"
-    for number, (pod, message) in enumerate((("consul-server-0", "Back-off restarting"), ("other", "not ours"))):
-        metadata = {"name": f"e{number}", "namespace": "consul"}
-        about = {"kind": "Pod", "name": pod}
-        cluster.put(
-            {"kind": "Event", "metadata": metadata, "involvedObject": about, "reason": "BackOff", "message": message}
-        )
-
-
-def test_pod_that_does_not_start_in_time(world: FakeFederation) -> None:
-    """The error shows the pod, why its container waits, its events and its last log lines, and nobody else's."""
-    broken(world, Rollout(waits_for=lambda: "CrashLoopBackOff"))
-    with pytest.raises(DeadlineError, match=r"^aks: not after 60 s: 0 of 1 servers ready$") as raised:
-        datacenters.act(world.context())
-    assert raised.value.detail.splitlines() == [
-        "pod consul-server-0: Pending",
-        "  container server: CrashLoopBackOff",
-        "  event BackOff: Back-off restarting",
-        "  server | ==> starting",
-        "  server | ==> failed to load key",
-    ]
-    assert raised.value.hint == "kubectl --context aks -n consul get pods,events"
-
-
-def test_pod_that_can_never_start(world: FakeFederation) -> None:
-    """An image that is not there is not waited for, and the pod's own words are shown."""
-    broken(world, Rollout(image_missing=True))
-    with pytest.raises(
-        MeshkitError, match=r"^aks: pod consul-server-0 can't start: server: ErrImageNeverPull$"
-    ) as raised:
-        datacenters.act(world.context())
-    assert world.clock.slept_s < 5
-    assert "event BackOff: Back-off restarting" in raised.value.detail
-    assert raised.value.hint == "kubectl --context aks -n consul describe pod consul-server-0"
-
-
 def test_gateway_that_lost_its_address(world: FakeFederation) -> None:
     """Without an address nothing is installed with a wrong one."""
     world.clusters["eks"].remove(Ref("Service", "meshkit-mesh-gateway", "consul"))
     with pytest.raises(MeshkitError, match="a mesh gateway has lost its address"):
         datacenters.act(world.context())
     assert installs(world) == {"aks": [], "eks": []}
-
-
-def test_cluster_that_is_away_while_it_is_waited_for(world: FakeFederation) -> None:
-    """An API server that does not answer for a while counts as not yet."""
-    faults = world.clusters["aks"].faults
-    broken(world, Rollout(polls=30))
-    world.clock.at(world.clock.slept_s + 2, lambda: setattr(faults, "unreachable", True))
-    world.clock.at(world.clock.slept_s + 9, lambda: setattr(faults, "unreachable", False))
-    datacenters.act(world.context())
-    assert Progress("datacenters", "aks: the API server cannot be reached", "aks") in world.events
 
 
 def test_cluster_that_is_away_from_the_start(world: FakeFederation) -> None:

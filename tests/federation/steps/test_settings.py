@@ -8,19 +8,24 @@ import pytest
 
 from fakes.consul import FakeConsul
 from fakes.federation import FakeFederation
+from fakes.kube import Rollout
 from meshkit.consul import acl
 from meshkit.errors import DeadlineError, MeshkitError
+from meshkit.events import Progress
+from meshkit.federation import workloads
 from meshkit.federation.steps import datacenters, gateways, settings, trust
 
+SERVERS = ("StatefulSet", "consul", "consul-server")
 DENY = {"Name": "*", "Action": "deny"}
 
 
 @pytest.fixture
 def world() -> FakeFederation:
-    """Two clusters with Consul, and nothing written to it yet."""
+    """Two clusters with Consul, whose primary leads, and nothing written to it yet."""
     made = FakeFederation()
     for step in (trust, gateways, datacenters):
         step.act(made.context())
+    workloads.wait(made.context(), "test", made.federation.primary, workloads.SERVERS)
     return made
 
 
@@ -131,3 +136,72 @@ def test_state_without_tokens(world: FakeFederation) -> None:
     with pytest.raises(MeshkitError, match="holds no tokens") as raised:
         settings._write_acls(context, consul)
     assert raised.value.hint == "restore it from a backup"
+
+
+@pytest.fixture
+def installed() -> FakeFederation:
+    """Two clusters with what Consul's release needs."""
+    made = FakeFederation()
+    for step in (trust, gateways):
+        step.act(made.context())
+    return made
+
+
+def broken(installed: FakeFederation, rollout: Rollout) -> None:
+    """Let the primary's servers come up as ``rollout`` says, with an event and a log to show."""
+    cluster = installed.clusters["aks"]
+    plain = installed.wan.helms["aks"]._put
+
+    def put(manifest: dict[str, Any], values: Any) -> None:
+        plain(manifest, values)
+        if manifest["kind"] == "StatefulSet":
+            cluster.rollouts[SERVERS] = rollout
+
+    installed.wan.helms["aks"]._put = put  # type: ignore[method-assign]
+    cluster.pod_logs["consul-server-0", "server"] = "==> starting\n==> failed to load key\n"
+    for number, (pod, message) in enumerate((("consul-server-0", "Back-off restarting"), ("other", "not ours"))):
+        metadata = {"name": f"e{number}", "namespace": "consul"}
+        about = {"kind": "Pod", "name": pod}
+        cluster.put(
+            {"kind": "Event", "metadata": metadata, "involvedObject": about, "reason": "BackOff", "message": message}
+        )
+
+
+def test_pod_that_does_not_start_in_time(installed: FakeFederation) -> None:
+    """The error shows the pod, why its container waits, its events and its last log lines, and nobody else's."""
+    broken(installed, Rollout(waits_for=lambda: "CrashLoopBackOff"))
+    datacenters.act(installed.context())
+    with pytest.raises(DeadlineError, match=r"^aks: not after 60 s: the Consul server did not answer$") as raised:
+        settings.act(installed.context())
+    assert raised.value.detail.splitlines() == [
+        "pod consul-server-0: Pending",
+        "  container server: CrashLoopBackOff",
+        "  event BackOff: Back-off restarting",
+        "  server | ==> starting",
+        "  server | ==> failed to load key",
+    ]
+    assert raised.value.hint == "kubectl --context aks -n consul get pods,events"
+
+
+def test_pod_that_can_never_start(installed: FakeFederation) -> None:
+    """An image that is not there is not waited for, and the pod's own words are shown."""
+    broken(installed, Rollout(image_missing=True))
+    datacenters.act(installed.context())
+    with pytest.raises(
+        MeshkitError, match=r"^aks: pod consul-server-0 can't start: server: ErrImageNeverPull$"
+    ) as raised:
+        settings.act(installed.context())
+    assert installed.clock.slept_s < 5
+    assert "event BackOff: Back-off restarting" in raised.value.detail
+    assert raised.value.hint == "kubectl --context aks -n consul describe pod consul-server-0"
+
+
+def test_cluster_that_is_away_while_it_is_waited_for(installed: FakeFederation) -> None:
+    """An API server that does not answer for a while counts as not yet."""
+    faults = installed.clusters["aks"].faults
+    broken(installed, Rollout(polls=30))
+    installed.clock.at(installed.clock.slept_s + 2, lambda: setattr(faults, "unreachable", True))
+    installed.clock.at(installed.clock.slept_s + 9, lambda: setattr(faults, "unreachable", False))
+    datacenters.act(installed.context())
+    settings.act(installed.context())
+    assert Progress("settings", "the API server cannot be reached", "aks") in installed.events

@@ -1,0 +1,80 @@
+"""Trial intentions: from probe to probe, there only while requests are tried.
+
+They are marked by their description, so that those which a killed run left behind are found and taken away. A pair
+that the user's own intentions decide gets none: what they say is what is expected.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from meshkit.backends.base import Consul, Manifest
+from meshkit.consul import config_entries
+from meshkit.consul.config_entries import DEFAULT_DENY, Intention
+from meshkit.consul.names import probe_service
+from meshkit.errors import MeshkitError
+from meshkit.federation.mesh_request import Pair
+
+DESCRIPTION = "meshkit verification"
+KIND = "service-intentions"
+
+
+def users_entries(consul: Consul) -> tuple[Manifest, ...]:
+    """The service-intentions entries as they are without trials."""
+    entries = (_without_trials(entry) for entry in consul.config_entries(KIND))
+    return tuple(entry for entry in entries if entry)
+
+
+def undecided(entries: Sequence[Manifest], pairs: Iterable[Pair]) -> tuple[Pair, ...]:
+    """The pairs that only the default deny decides, and whose requests may therefore be tried with a trial."""
+    return tuple(p for p in pairs if not has_permissions(entries, p) and decision(entries, p) in (None, DEFAULT_DENY))
+
+
+def has_permissions(entries: Iterable[Manifest], pair: Pair) -> bool:
+    """Whether HTTP permissions decide for a pair: an action in their place would lose them."""
+    source, destination = _names(pair)
+    sources = (s for entry in entries if entry["Name"] == destination for s in entry.get("Sources") or ())
+    return any(s["Name"] == source and s.get("Permissions") for s in sources)
+
+
+def decision(entries: Sequence[Manifest], pair: Pair) -> Intention | None:
+    """The intention that decides for a pair, None when none does and the ACL default denies."""
+    return config_entries.decide(config_entries.intentions(entries), *_names(pair))
+
+
+def allow(consul: Consul, pairs: Iterable[Pair]) -> None:
+    """Write what is missing; one write per destination, since its intentions are one config entry."""
+    found = {entry["Name"]: entry for entry in consul.config_entries(KIND)}
+    changed: dict[str, Manifest] = {}
+    for pair in pairs:
+        wanted = Intention(*_names(pair), "allow")
+        entry = changed.get(wanted.destination, found.get(wanted.destination))
+        if wanted not in config_entries.intentions([entry] if entry else []):
+            changed[wanted.destination] = config_entries.with_intention(entry, wanted, description=DESCRIPTION)
+    for entry in changed.values():
+        consul.write_config_entry(entry)
+
+
+def remove(consul: Consul) -> None:
+    """Take all trials away, whichever run made them."""
+    for entry in consul.config_entries(KIND):
+        kept = _without_trials(entry)
+        if kept is None:
+            consul.delete_config_entry(KIND, entry["Name"])
+        elif kept is not entry:
+            consul.write_config_entry(kept)
+
+
+def _without_trials(entry: Manifest) -> Manifest | None:
+    """The entry itself when it has no trial, None when it has nothing else."""
+    kept: Manifest | None = entry
+    for source in entry.get("Sources") or ():
+        if source.get("Description") == DESCRIPTION and kept is not None:
+            kept = config_entries.without_intention(kept, source["Name"])
+    return kept
+
+
+def _names(pair: Pair) -> tuple[str, str]:
+    if pair[0] == pair[1]:
+        raise MeshkitError("a request through the mesh needs two datacenters")
+    return probe_service(pair[0].name), probe_service(pair[1].name)

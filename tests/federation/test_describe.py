@@ -1,0 +1,124 @@
+"""Describe: what is not named stays, and what can't change is refused."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from meshkit.errors import UsageError
+from meshkit.federation import describe
+from meshkit.model import Datacenter, Federation
+
+AKS = Datacenter("aks", "aks", primary=True, servers=3, values={"server": {"logLevel": "debug"}})
+EKS = Datacenter("eks", "eks", gateways=2, gateway_port=8443)
+KNOWN = Federation("mesh", (AKS, EKS), chart="/srv/consul")
+
+
+def named(*clusters: str, primary: str = "", **options: Any) -> Federation:
+    """What the command line makes of clusters and options: nothing is known of earlier runs there."""
+    first = primary or clusters[0].partition("=")[0]
+    pairs = [(cluster.partition("=")[0], cluster.rpartition("=")[2]) for cluster in clusters]
+    datacenters = (Datacenter(name, context, primary=name == first, **options) for name, context in pairs)
+    return Federation("mesh", tuple(datacenters))
+
+
+@pytest.mark.parametrize(
+    ("federation", "given", "expected"),
+    [
+        pytest.param(named("aks", "eks"), {}, KNOWN, id="naming the same again changes nothing"),
+        pytest.param(named("eks", "aks"), {}, KNOWN, id="another order of names changes nothing"),
+        pytest.param(
+            named("eks", "aks"), {"primary": "aks"}, KNOWN, id="naming the primary that it is changes nothing"
+        ),
+        pytest.param(
+            named("aks", "eks", servers=5),
+            {"servers": 5},
+            replace(KNOWN, datacenters=(replace(AKS, servers=5), replace(EKS, servers=5))),
+            id="an option that is named is set in every datacenter that is named",
+        ),
+        pytest.param(
+            named("aks", "gcp"),
+            {},
+            replace(KNOWN, datacenters=(AKS, Datacenter("gcp", "gcp"), EKS)),
+            id="a newcomer joins, and a datacenter that is not named is carried over",
+        ),
+        pytest.param(
+            named("gcp", "aks"),
+            {},
+            replace(KNOWN, datacenters=(AKS, Datacenter("gcp", "gcp"), EKS)),
+            id="a newcomer that is named first does not become primary",
+        ),
+        pytest.param(
+            named("gcp", "azure", servers=3),
+            {"servers": 3},
+            replace(
+                KNOWN,
+                datacenters=(AKS, Datacenter("gcp", "gcp", servers=3), Datacenter("azure", "azure", servers=3), EKS),
+            ),
+            id="newcomers alone may be named, with options of their own",
+        ),
+        pytest.param(
+            named("aks=azure-admin", "eks"),
+            {},
+            replace(KNOWN, datacenters=(replace(AKS, context="azure-admin"), EKS)),
+            id="a datacenter may be reached by another context",
+        ),
+        pytest.param(
+            replace(named("aks", "eks"), chart="light"),
+            {"chart": "light"},
+            replace(KNOWN, chart="light"),
+            id="a chart that is named replaces the one before",
+        ),
+    ],
+)
+def test_from_arguments(federation: Federation, given: dict[str, Any], expected: Federation) -> None:
+    """What the user names now is laid over what is known."""
+    options = {"primary": "", "chart": "", "servers": None, "gateways": None, "namespace": ""} | given
+    assert describe.resolve(federation, KNOWN, options) == expected
+
+
+def test_first_time() -> None:
+    """Nothing is known, so what is named is all."""
+    assert describe.resolve(named("aks", "eks"), None, {"servers": 3}) == named("aks", "eks")
+
+
+def test_from_a_file() -> None:
+    """A file describes its datacenters in full: what it does not say is the default, not what was before."""
+    plain = named("aks", "eks")
+    assert describe.resolve(plain, KNOWN, None) == plain
+
+
+def test_a_datacenter_that_the_file_does_not_name_stays() -> None:
+    """Leaving has a command of its own, and deleting some lines of a file must not do it."""
+    found = describe.resolve(named("aks", "gcp"), KNOWN, None)
+    assert [dc.name for dc in found.datacenters] == ["aks", "gcp", "eks"]
+    assert found.datacenters[2] == EKS
+    assert describe.carried_over(named("aks", "gcp"), KNOWN) == (EKS,)
+
+
+@pytest.mark.parametrize(
+    ("federation", "given", "line"),
+    [
+        pytest.param(
+            named("aks", "eks", primary="eks"),
+            {"primary": "eks"},
+            "the primary is aks and can't be changed to eks",
+            id="the primary can't change by option",
+        ),
+        pytest.param(named("eks", "aks"), None, "the primary is aks and can't be changed to eks", id="nor by a file"),
+        pytest.param(
+            named("aks", "prod=eks"),
+            {},
+            "context eks is in the federation already as eks",
+            id="a cluster can't be known by two names",
+        ),
+    ],
+)
+def test_refused(federation: Federation, given: dict[str, Any] | None, line: str) -> None:
+    """What can't change is refused before anything is touched, with the way that there is."""
+    with pytest.raises(UsageError) as raised:
+        describe.resolve(federation, KNOWN, given)
+    assert raised.value.message == line
+    assert raised.value.hint

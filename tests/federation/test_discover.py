@@ -1,0 +1,59 @@
+"""Discover: a machine that did not make the federation finds it by its contexts."""
+
+from __future__ import annotations
+
+import pytest
+
+from fakes.federation import FakeFederation
+from meshkit.errors import MeshkitError, UsageError
+from meshkit.federation import access, discover, runner
+from meshkit.federation.state import State
+from meshkit.model import Federation
+
+
+def test_found_by_its_contexts(mesh: FakeFederation) -> None:
+    """The contexts may be called anything here, and be named in any order."""
+    kube = {"my-eks": mesh.clusters["eks"], "my-aks": mesh.clusters["aks"]}
+    found = discover.discover(kube, "consul")
+    assert [(dc.name, dc.context, dc.primary) for dc in found.datacenters] == [
+        ("aks", "my-aks", True),
+        ("eks", "my-eks", False),
+    ]
+    assert found.name == "mesh"
+
+
+def test_not_in_a_federation(world: FakeFederation) -> None:
+    """A cluster without a marker is named, with the namespace that was looked at."""
+    with pytest.raises(MeshkitError, match=r"^aks: the cluster is in no federation \(namespace consul\)$") as raised:
+        discover.discover(world.clusters, "consul")
+    assert "--namespace" in raised.value.hint
+
+
+def test_datacenter_left_out(mesh: FakeFederation) -> None:
+    """Half a federation can't be looked at; what is missing is named."""
+    with pytest.raises(UsageError, match=r"^the federation mesh has more datacenters: eks$"):
+        discover.discover({"aks": mesh.clusters["aks"]}, "consul")
+
+
+def test_clusters_of_two_federations(mesh: FakeFederation, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Clusters of different federations are told apart by id, even if both are called the same."""
+    monkeypatch.setenv("MESHKIT_STATE_DIR", str(mesh.state.path.parent / "other"))
+    other = FakeFederation(("gcp", "azure"))
+    runner.run(other.context())
+    with pytest.raises(UsageError, match="these clusters are in different federations: aks in mesh, gcp in mesh"):
+        discover.discover({"aks": mesh.clusters["aks"], "gcp": other.clusters["gcp"]}, "consul")
+
+
+def test_credentials_of_another_machine(mesh: FakeFederation, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who may read the primary's Secrets gets the same token and CA as the machine with the state directory."""
+    here = access.credentials(mesh.state, mesh.federation, mesh.clusters)
+    monkeypatch.setenv("MESHKIT_STATE_DIR", str(mesh.state.path.parent / "none"))
+    there = access.credentials(State("mesh"), mesh.federation, mesh.clusters)
+    assert there == here
+    assert here.token.reveal() not in repr(here)
+
+
+def test_credentials_that_are_nowhere(world: FakeFederation) -> None:
+    """Without a state directory and without the Secret, the error names cluster and Secret."""
+    with pytest.raises(MeshkitError, match=r"^aks: secret meshkit-bootstrap-token is not there$"):
+        access.credentials(world.state, Federation("mesh", world.federation.datacenters), world.clusters)
