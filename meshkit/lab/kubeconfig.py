@@ -64,11 +64,14 @@ def merge(path: Path, entries: Mapping[str, Any]) -> None:
 
 def remove(path: Path, name: str) -> None:
     """Take a cluster's entries out of a file, where they are the lab's."""
-    _partial(path).unlink(missing_ok=True)
-    if not path.exists() or not _ours(_read(path), name):
+    if not _partial(path).exists() and not _ours(_read(path), name):
         return
     with _locked(path):
+        # What a killed run left half written; only under the lock, or it is what another thread is writing.
+        _partial(path).unlink(missing_ok=True)
         document = _read(path)
+        if not _ours(document, name):
+            return
         for section in SECTIONS:
             document[section] = [entry for entry in document.get(section) or () if entry["name"] != name]
         if document.get("current-context") == name:

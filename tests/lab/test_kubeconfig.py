@@ -6,6 +6,7 @@ import copy
 import os
 import stat
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -241,3 +242,13 @@ class TestLock:
             kubeconfig.merge(path, entries("aks"))
         assert lock.exists()
         assert not path.exists()
+
+
+def test_clusters_removed_side_by_side(path: Path) -> None:
+    """``down`` removes all clusters at once: none trips over what another is writing."""
+    names = [f"c{number}" for number in range(24)]
+    for name in names:
+        kubeconfig.merge(path, entries(name))
+    with ThreadPoolExecutor(len(names)) as pool:
+        list(pool.map(lambda name: kubeconfig.remove(path, name), names))
+    assert read(path)["contexts"] == []
