@@ -33,3 +33,8 @@ CONSUL_HTTP_ADDR="https://$SERVER_HOST:8501" consul connect envoy -gateway=mesh 
   -node-name="$NODE_NAME" -grpc-addr="https://$SERVER_HOST:8503" -grpc-ca-file="$CONSUL_CACERT" \
   -envoy-ready-bind-address="$POD_IP" -envoy-ready-bind-port=20200 -ignore-envoy-compatibility \
   -bootstrap > "$work/bootstrap.json"
+
+# A server with its share of xDS streams answers "try another": the next try needs a connection of its own for that,
+# since one that stays leads to the same server for ever.
+sed -i 's/"explicit_http_config": {/"common_http_protocol_options": {"max_requests_per_connection": 1}, &/' \
+  "$work/bootstrap.json"
