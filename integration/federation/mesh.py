@@ -26,6 +26,9 @@ SETTLED_S = 120.0
 """The longest wait for anything that comes true by itself; each wait ends as soon as it is true."""
 
 PROBE, SERVER = ("deploy/mesh-probe", "sidecar"), ("consul-server-0", "consul")
+VERIFYING = "through yet|still passes"
+"""Said while requests are tried, of an intention that was just written or taken away."""
+
 REQUEST = ("busybox", "wget", "-qO-")
 
 
@@ -114,8 +117,8 @@ class Mesh:
                 assert kept[secret] == _digest(json.dumps(data).encode()), f"{context} has another {secret}"
         return kept
 
-    def stop_at(self, words: str, number: int, *arguments: str) -> tuple[int, str]:
-        """Start meshkit, signal it as soon as it says the words; its exit code and the rest of what it said."""
+    def stop_at(self, pattern: str, number: int, *arguments: str) -> tuple[int, str]:
+        """Start meshkit, signal it as soon as it says what matches; its exit code and the rest of what it said."""
         # A test run in the background ignores SIGINT, and its children would too.
         command = ["env", "--default-signal=INT", str(Path(sys.executable).with_name("meshkit")), *arguments]
         with subprocess.Popen(
@@ -127,15 +130,15 @@ class Mesh:
             encoding="utf-8",
         ) as run:
             assert run.stderr is not None
-            said = list(_until(run.stderr, words))
-            assert words in said[-1], f"never said {words!r}: {''.join(said)}"
+            said = list(_until(run.stderr, pattern))
+            assert re.search(pattern, said[-1]), f"never said {pattern}: {''.join(said)}"
             run.send_signal(number)
             rest = run.stderr.read()
         return run.returncode, rest
 
-    def kill_at(self, words: str) -> None:
-        """Start federate and kill it as soon as it says the words."""
-        code, _ = self.stop_at(words, signal.SIGKILL, "federate", *self.names)
+    def kill_at(self, pattern: str) -> None:
+        """Start federate and kill it as soon as it says what matches."""
+        code, _ = self.stop_at(pattern, signal.SIGKILL, "federate", *self.names)
         assert code == -signal.SIGKILL
 
 
@@ -150,10 +153,10 @@ def writes(result: dict[str, Any]) -> list[dict[str, str]]:
     return [change for change in changes if change["action"] not in ("await", "verify")]
 
 
-def _until(lines: Any, words: str) -> Iterator[str]:
+def _until(lines: Any, pattern: str) -> Iterator[str]:
     for line in lines:
         yield line
-        if words in line:
+        if re.search(pattern, line):
             return
 
 

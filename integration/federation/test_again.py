@@ -12,24 +12,25 @@ from pathlib import Path
 
 import pytest
 from clusters import Lab, service
-from federation.mesh import INTERRUPTED, NAMESPACE, Mesh
+from federation.mesh import INTERRUPTED, NAMESPACE, VERIFYING, Mesh
 
 from meshkit.lab import register
 
 pytestmark = [pytest.mark.lab, pytest.mark.slow]
 
 KILLS = (
-    "✔ trust",
+    "[✔=] trust",
     "✔ gateways",
     "helm installs consul",
-    "0 of 1 servers ready",
     "✔ datacenters",
-    "✔ settings",
+    "servers? (is )?ready|leader yet|no Consul server|✔ settings",
+    "[✔=] settings",
     "helm installs mesh-probe",
-    "✔ proxies",
-    "the request is not through yet",
+    "mesh (gateways|probes) ready",
+    "[✔=] proxies",
+    VERIFYING,
 )
-"""What is on the screen when the run is killed: boundaries, and moments inside of steps."""
+"""What is on the screen when the run is killed: boundaries, and moments inside of steps (patterns)."""
 
 
 @dataclass
@@ -52,10 +53,10 @@ def story(federated: Mesh) -> Story:
     told.left = [thing for context in mesh.names for thing in leftovers(mesh.lab, context)]
     told.state_left = mesh.folder.exists()
     told.no_address = _without_address(mesh)
-    for words in KILLS:
-        mesh.kill_at(words)
+    for pattern in KILLS:
+        mesh.kill_at(pattern)
         told.identities.append(mesh.identity())
-    told.interrupted = mesh.stop_at("through yet", signal.SIGINT, "federate", *mesh.names)
+    told.interrupted = mesh.stop_at(VERIFYING, signal.SIGINT, "federate", *mesh.names)
     mesh.federate()
     told.identities.append(mesh.identity())
     return told

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from federation.mesh import INTERRUPTED, NAMESPACE, Mesh, settles
+from federation.mesh import INTERRUPTED, NAMESPACE, VERIFYING, Mesh, settles
 
 pytestmark = [pytest.mark.lab, pytest.mark.slow]
 
@@ -42,7 +42,7 @@ def test_a_pod_that_cannot_start_is_shown(mended: Mesh, tmp_path: Path) -> None:
 
 def test_ctrl_c_during_verification_leaves_no_intention(mended: Mesh) -> None:
     """Exit code 130, how to go on, and even the intentions of the moment are taken away."""
-    code, said = mended.stop_at("through yet", signal.SIGINT, "federate", *mended.names)
+    code, said = mended.stop_at(VERIFYING, signal.SIGINT, "federate", *mended.names)
 
     assert code == INTERRUPTED
     assert "meshkit: error: interrupted" in said

@@ -14,8 +14,8 @@ pytestmark = [pytest.mark.lab, pytest.mark.slow]
 
 @pytest.fixture(scope="module")
 def joined(federated: Mesh, third: str) -> Iterator[Mesh]:
-    """The federation with the third cluster in it, which alone is named; afterwards without."""
-    federated.meshkit("federate", third)
+    """The federation with the third cluster in it, named beside one of two; afterwards without."""
+    federated.meshkit("federate", federated.names[0], third)
     yield federated
     if third in datacenters(federated):
         federated.meshkit("leave", third, "--yes")
@@ -27,7 +27,7 @@ def member(joined: Mesh, third: str) -> Iterator[str]:
     yield third
     joined.meshkit("lab", "up", third, *WAN)
     if third not in datacenters(joined):
-        joined.meshkit("federate", third)
+        joined.meshkit("federate", joined.names[0], third)
 
 
 def test_a_third_joins_and_the_others_stay(joined: Mesh, member: str) -> None:
