@@ -19,10 +19,9 @@ from meshkit.lab import register
 pytestmark = [pytest.mark.lab, pytest.mark.slow]
 
 KILLS = (
-    "[✔=] trust",
-    "✔ gateways",
+    "[✔=] gateways",
     "helm installs consul",
-    "✔ datacenters",
+    "[✔=] datacenters",
     "servers? (is )?ready|leader yet|no Consul server|✔ settings",
     "[✔=] settings",
     "helm installs mesh-probe",
@@ -52,6 +51,7 @@ def story(federated: Mesh) -> Story:
     mesh.meshkit("destroy", "--yes")
     told.left = [thing for context in mesh.names for thing in leftovers(mesh.lab, context)]
     told.state_left = mesh.folder.exists()
+    mesh.kill_at("✔ trust")
     told.no_address = _without_address(mesh)
     for pattern in KILLS:
         mesh.kill_at(pattern)
