@@ -29,6 +29,6 @@ CHECKS = (
     Check(
         "servers", "Consul servers are ready", "kubectl -n consul describe pods -l component=server", _ready, "cluster"
     ),
-    Check("servers", "Consul servers answer", "kubectl -n consul logs consul-server-0", _answering, "nothing"),
+    Check("servers", "Consul servers answer", "kubectl -n consul logs consul-server-0", _answering, "cluster"),
     Check("servers", "every datacenter has a leader", "kubectl -n consul logs consul-server-0", _leader),
 )

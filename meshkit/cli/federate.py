@@ -13,6 +13,7 @@ from meshkit.cli import console
 from meshkit.cli.options import Output, PassphraseFile, read_passphrase
 from meshkit.errors import UsageError
 from meshkit.events import Note
+from meshkit.model import DEFAULT_FEDERATION
 
 if TYPE_CHECKING:
     from meshkit.federation.context import Context
@@ -45,7 +46,7 @@ def federate(  # noqa: PLR0913 - one parameter per option
         str, typer.Option("--file", "-f", metavar="FILE", help="A mesh.yaml that describes it all; - for stdin.")
     ] = "",
     primary: Annotated[str, typer.Option(metavar="NAME", help="Primary datacenter; the first one named.")] = "",
-    federation: Annotated[str, typer.Option(metavar="NAME", help="Name of the federation.")] = "mesh",
+    federation: Annotated[str, typer.Option(metavar="NAME", help="Name of the federation; mesh.")] = "",
     namespace: Annotated[str, typer.Option(help="Namespace in every cluster; consul.")] = "",
     chart: Annotated[str, typer.Option(metavar="light|PATH", help="Consul chart; light is meshkit's own.")] = "",
     servers: Annotated[int | None, typer.Option(help="Consul servers per datacenter: 1, 3 or 5.")] = None,
@@ -74,14 +75,15 @@ def federate(  # noqa: PLR0913 - one parameter per option
         "servers": servers,
         "gateways": gateways,
     }
-    if file and (clusters or any(options.values())):
+    if file and (clusters or federation or any(options.values())):
         raise UsageError("a file and arguments can't be mixed", hint="put everything into the file, or leave out -f")
 
     from meshkit import config
     from meshkit.cli import wiring
     from meshkit.federation.state import State
 
-    named = config.load(file) if file else config.from_arguments(clusters or [], federation=federation, **options)
+    name = federation or DEFAULT_FEDERATION
+    named = config.load(file) if file else config.from_arguments(clusters or [], federation=name, **options)
     state = State(named.name, read_passphrase(passphrase_file, os.environ))
     whole = _whole(named, state, None if file else options)
     with console.narrator() as observe, wiring.connect(whole, state, observe, timeout) as context:
