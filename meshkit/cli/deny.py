@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import typer
 
-from meshkit.cli.options import Destination, FederationName, Source
+from meshkit.cli.options import Contexts, Destination, FederationName, Source
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
 
 @app.command()
-def deny(source: Source, destination: Destination, *, federation: FederationName = "") -> None:
+def deny(
+    source: Source, destination: Destination, *, federation: FederationName = "", context: Contexts = None
+) -> None:
     """Forbid one service to open connections to another, wherever in the federation either runs.
 
     Intentions decide when a connection is made; connections that exist stay as they are.
@@ -19,7 +21,8 @@ def deny(source: Source, destination: Destination, *, federation: FederationName
     Examples:
       meshkit deny web api
       meshkit deny '*' api
+      meshkit deny web api --context aks --context eks
     """
     from meshkit.cli import intention
 
-    intention.write(federation, source, destination, "deny")
+    intention.write(federation, context or (), source, destination, "deny")

@@ -66,6 +66,7 @@ def federate(  # noqa: PLR0913 - one parameter per option
       meshkit federate aks eks
       meshkit federate aks prod=arn:aws:eks:eu-west-1:1234:cluster/prod --servers 3 --gateways 2
       meshkit federate aks eks --dry-run
+      meshkit federate gke          (joins the federation that aks and eks are in)
       meshkit init aks eks > mesh.yaml && meshkit federate -f mesh.yaml
     """
     options: dict[str, Any] = {
@@ -83,15 +84,31 @@ def federate(  # noqa: PLR0913 - one parameter per option
     from meshkit.federation.state import State
 
     name = federation or DEFAULT_FEDERATION
-    named = config.load(file) if file else config.from_arguments(clusters or [], federation=name, **options)
+    listed = [*(clusters or []), *_known(State(name), clusters or [])]
+    named = config.load(file) if file else config.from_arguments(listed, federation=name, **options)
     state = State(named.name, read_passphrase(passphrase_file, os.environ))
     whole = _whole(named, state, None if file else options)
+    contexts = {dc.context for dc in named.datacenters} if file else {_context(cluster) for cluster in clusters or []}
     with console.narrator() as observe, wiring.connect(whole, state, observe, timeout) as context:
         for dc in whole.datacenters:
-            if dc.name not in {n.name for n in named.datacenters}:
+            if dc.context not in contexts:
                 observe(Note("is in the federation already and stays", dc.name))
         show = _plan(context, output) if dry_run else _run(context, state, output)
     show()
+
+
+def _known(state: State, clusters: list[str]) -> list[str]:
+    """The clusters of a federation that exists and that are not named now, in the form of arguments."""
+    identity = state.identity()
+    named = {_context(cluster) for cluster in clusters}
+    known = identity.federation.datacenters if identity and clusters else ()
+    return [f"{dc.name}={dc.context}" for dc in known if dc.context not in named]
+
+
+def _context(cluster: str) -> str:
+    """The context of ``CONTEXT`` or ``NAME=CONTEXT``; an equals sign in a context's own name comes after a NAME."""
+    name, equals, context = cluster.partition("=")
+    return context if equals else name
 
 
 def _whole(named: Federation, state: State, given: dict[str, Any] | None) -> Federation:

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from meshkit.cli import console
-from meshkit.cli.options import FederationName, Output
+from meshkit.cli.options import Contexts, FederationName, Output
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
@@ -19,6 +19,7 @@ def intentions(
         tuple[str, str] | None, typer.Option(metavar="SRC DST", help="Take this intention away instead of listing.")
     ] = None,
     federation: FederationName = "",
+    context: Contexts = None,
     output: Output = "table",
 ) -> None:
     """List who may talk to whom, in the order in which Consul decides.
@@ -31,12 +32,12 @@ def intentions(
     from meshkit.cli import known
     from meshkit.federation import segmentation
 
-    with known.opened(federation, ()) as context:
+    with known.opened(federation, context or ()) as opened:
         if remove:
-            was_there = segmentation.remove(context, *map(segmentation.check_service, remove))
+            was_there = segmentation.remove(opened, *map(segmentation.check_service, remove))
             typer.echo("removed" if was_there else "there was no such intention")
             return
-        found = segmentation.listed(context)
+        found = segmentation.listed(opened)
     if output == "json":
         console.print_json([{"source": i.source, "destination": i.destination, "action": i.action} for i in found])
     else:

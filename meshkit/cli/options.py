@@ -23,6 +23,10 @@ PassphraseFile = Annotated[
 FederationName = Annotated[
     str, typer.Option("--federation", metavar="NAME", help="Which one, when this machine knows several.")
 ]
+Contexts = Annotated[
+    list[str] | None,
+    typer.Option("--context", metavar="CONTEXT", help="As with status, on a machine that did not make it; repeat it."),
+]
 Clusters = Annotated[
     list[str] | None,
     typer.Argument(

@@ -29,9 +29,9 @@ class Credentials:
 
 def credentials(state: State, federation: Federation, kube: Mapping[str, Kube]) -> Credentials:
     """From the state directory, else from the primary's cluster."""
-    authority, held = state.authority(), state.secrets()
-    if authority and held and "bootstrap" in held.tokens:
-        return Credentials(held.tokens["bootstrap"], authority.certificate_pem)
+    certificate, held = state.ca_certificate(), state.secrets()
+    if certificate and held and "bootstrap" in held.tokens:
+        return Credentials(held.tokens["bootstrap"], certificate)
     primary = federation.primary
     token = _read(kube[primary.name], names.TOKENS["bootstrap"], primary.namespace, "token")
     certificate = _read(kube[primary.name], names.CA, primary.namespace, "tls.crt")

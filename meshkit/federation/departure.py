@@ -27,7 +27,7 @@ def find(federation: Federation, name: str) -> Datacenter:
 
 def leave(context: Context, going: Datacenter, *, lost: bool) -> None:
     """Safe to repeat: the description lets go of the datacenter only when all else is done."""
-    if context.state.identity() is None or context.state.authority() is None:
+    if context.state.identity() is None or context.state.ca_certificate() is None:
         raise MeshkitError(
             "a datacenter leaves from the machine that holds the federation's state",
             hint=f"restore {context.state.path}",

@@ -14,7 +14,7 @@ from meshkit.model import Datacenter
 
 def drift(context: Context, datacenter: Datacenter) -> tuple[str, ...]:
     """One sentence per difference; none on a machine without the federation's state, which can't tell."""
-    if context.state.identity() is None or context.state.authority() is None:
+    if context.state.identity() is None or context.state.ca_certificate() is None:
         return ()
     return tuple(f"{change.what}: {change.why or 'missing or changed'}" for change in _changes(context, datacenter))
 

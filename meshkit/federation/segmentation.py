@@ -87,7 +87,10 @@ def _refuse_permissions(entry: Manifest | None, wanted: Intention) -> None:
 
 
 def _note_unknown(context: Context, consul: Consul, wanted: Intention) -> None:
-    known = {ANY}.union(*(consul.services(dc.name) for dc in context.federation.datacenters))
+    try:
+        known = {ANY}.union(*(consul.services(dc.name) for dc in context.federation.datacenters))
+    except MeshkitError:
+        return  # a datacenter that can't be asked now is no reason not to write
     for name in (wanted.source, wanted.destination):
         if name not in known:
             context.observe(Note(f"no service {name} is in any datacenter's catalog yet"))

@@ -18,6 +18,9 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from cryptography import x509
+from cryptography.hazmat.primitives import serialization
+
 from meshkit.errors import MeshkitError
 from meshkit.federation.private_folder import PrivateFolder
 from meshkit.model import Datacenter, Federation
@@ -92,6 +95,16 @@ class State:
         """The CA, None when there is none here. MeshkitError for a wrong passphrase or a damaged file."""
         content = self._folder.read(AUTHORITY)
         return Authority.load(content, self._passphrase) if content is not None else None
+
+    def ca_certificate(self) -> str | None:
+        """The CA's certificate in PEM, None when there is no CA here; what only looks needs no passphrase."""
+        content = self._folder.read(AUTHORITY)
+        if content is None:
+            return None
+        try:
+            return x509.load_pem_x509_certificate(content).public_bytes(serialization.Encoding.PEM).decode()
+        except ValueError as error:
+            raise self._damaged(AUTHORITY) from error
 
     def secrets(self) -> FederationSecrets | None:
         """Gossip key and tokens, None when there are none here."""

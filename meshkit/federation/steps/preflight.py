@@ -13,6 +13,7 @@ from meshkit.federation.context import Context
 from meshkit.federation.facts import ClusterFacts
 from meshkit.federation.state import State
 from meshkit.model import Datacenter
+from meshkit.pki import inspect
 
 MAX_SKEW_S = 30
 """Certificates are issued with five minutes of slack, but ACL and Raft timing is read by people across clusters."""
@@ -127,8 +128,8 @@ def _membership(cluster: ClusterFacts, state: State) -> Iterator[MeshkitError]:
     if marker is None:
         return
     identity = state.identity()
-    authority = state.authority()
-    if identity is None or authority is None:
+    certificate = state.ca_certificate()
+    if identity is None or certificate is None:
         yield MeshkitError(
             f"{cluster.datacenter}: the cluster belongs to federation {marker.federation}, "
             "whose state directory is not on this machine",
@@ -139,7 +140,7 @@ def _membership(cluster: ClusterFacts, state: State) -> Iterator[MeshkitError]:
             f"{cluster.datacenter}: the cluster belongs to another federation, {marker.federation}",
             hint="let it go there first: meshkit leave, or meshkit destroy",
         )
-    elif marker.ca_fingerprint != authority.fingerprint:
+    elif marker.ca_fingerprint != inspect.inspect(certificate).fingerprint:
         yield MeshkitError(
             f"{cluster.datacenter}: the cluster was federated with another CA than the one in {state.path}",
             hint="restore the state directory from a backup",

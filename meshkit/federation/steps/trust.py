@@ -21,7 +21,7 @@ from meshkit.pki import inspect, profiles
 def plan(context: Context) -> tuple[Change, ...]:
     """What the state directory and the clusters lack."""
     state, federation = context.state, context.federation
-    if state.authority() is None or state.secrets() is None:
+    if state.ca_certificate() is None or state.secrets() is None:
         made = (Change("create", "secrets and certificate from the new CA", dc.name) for dc in federation.datacenters)
         return (Change("create", f"certificate authority, gossip key and tokens in {state.path}"), *made)
     identity = state.identity()
@@ -72,17 +72,17 @@ def _apply(context: Context, datacenter: Datacenter) -> None:
 def wanted(context: Context, datacenter: Datacenter) -> tuple[Manifest, ...]:
     """Namespace, marker and secrets of a datacenter, in the order in which they are applied."""
     state = context.state
-    authority, held, identity = state.authority(), state.secrets(), state.identity()
+    certificate, held, identity = state.ca_certificate(), state.secrets(), state.identity()
     server = state.server_certificate(datacenter.name)
-    if authority is None or held is None or identity is None or server is None:
+    if certificate is None or held is None or identity is None or server is None:
         raise MeshkitError(f"the state directory {state.path} changed while it was in use", hint="run again")
     found = context.kube[datacenter.name].get(Ref("Namespace", datacenter.namespace))
     # A namespace that was there already is the user's: it stays as it is, and destroy leaves it alone.
     namespace = () if found else (objects.namespace(datacenter.namespace),)
     return (
         *namespace,
-        objects.marker(context.federation, datacenter, identity.id, authority.fingerprint),
-        *objects.secrets(datacenter, authority.certificate_pem, server, held),
+        objects.marker(context.federation, datacenter, identity.id, inspect.inspect(certificate).fingerprint),
+        *objects.secrets(datacenter, certificate, server, held),
     )
 
 
@@ -103,11 +103,11 @@ def _issue(context: Context, datacenter: Datacenter) -> None:
 
 def _certificate_fault(context: Context, datacenter: Datacenter) -> str:
     """Why the server certificate at hand can't stay, empty when it can."""
-    server, authority = context.state.server_certificate(datacenter.name), context.state.authority()
-    if server is None or authority is None:
+    server, certificate = context.state.server_certificate(datacenter.name), context.state.ca_certificate()
+    if server is None or certificate is None:
         return "there is none"
     sans = _sans(profiles.load("server"), datacenter)
-    return "; ".join(inspect.faults(server[0], sans, authority.certificate_pem, context.clock.now()))
+    return "; ".join(inspect.faults(server[0], sans, certificate, context.clock.now()))
 
 
 def _sans(profile: profiles.CertProfile, datacenter: Datacenter) -> profiles.Sans:
