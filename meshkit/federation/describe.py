@@ -27,7 +27,11 @@ def resolve(named: Federation, known: Federation | None, given: Mapping[str, Any
     merged = [dc if given is None else _merged(dc, before.get(dc.name), given) for dc in named.datacenters]
     merged += carried_over(named, known)
     primary = known.primary.name
-    ordered = sorted((replace(dc, primary=dc.name == primary) for dc in merged), key=lambda dc: not dc.primary)
+    # A datacenter keeps its place whatever order it is named in: ports of the probes' upstreams go by place.
+    places = {dc.name: place for place, dc in enumerate(known.datacenters)}
+    ordered = sorted(
+        (replace(dc, primary=dc.name == primary) for dc in merged), key=lambda dc: places.get(dc.name, len(places))
+    )
     chart = named.chart if given is None else given.get("chart") or known.chart
     return Federation(known.name, tuple(ordered), chart)
 

@@ -41,13 +41,13 @@ def named(*clusters: str, primary: str = "", **options: Any) -> Federation:
         pytest.param(
             named("aks", "gcp"),
             {},
-            replace(KNOWN, datacenters=(AKS, Datacenter("gcp", "gcp"), EKS)),
+            replace(KNOWN, datacenters=(AKS, EKS, Datacenter("gcp", "gcp"))),
             id="a newcomer joins, and a datacenter that is not named is carried over",
         ),
         pytest.param(
             named("gcp", "aks"),
             {},
-            replace(KNOWN, datacenters=(AKS, Datacenter("gcp", "gcp"), EKS)),
+            replace(KNOWN, datacenters=(AKS, EKS, Datacenter("gcp", "gcp"))),
             id="a newcomer that is named first does not become primary",
         ),
         pytest.param(
@@ -55,7 +55,7 @@ def named(*clusters: str, primary: str = "", **options: Any) -> Federation:
             {"servers": 3},
             replace(
                 KNOWN,
-                datacenters=(AKS, Datacenter("gcp", "gcp", servers=3), Datacenter("azure", "azure", servers=3), EKS),
+                datacenters=(AKS, EKS, Datacenter("gcp", "gcp", servers=3), Datacenter("azure", "azure", servers=3)),
             ),
             id="newcomers alone may be named, with options of their own",
         ),
@@ -93,8 +93,8 @@ def test_from_a_file() -> None:
 def test_a_datacenter_that_the_file_does_not_name_stays() -> None:
     """Leaving has a command of its own, and deleting some lines of a file must not do it."""
     found = describe.resolve(named("aks", "gcp"), KNOWN, None)
-    assert [dc.name for dc in found.datacenters] == ["aks", "gcp", "eks"]
-    assert found.datacenters[2] == EKS
+    assert [dc.name for dc in found.datacenters] == ["aks", "eks", "gcp"]
+    assert found.datacenters[1] == EKS
     assert describe.carried_over(named("aks", "gcp"), KNOWN) == (EKS,)
 
 
