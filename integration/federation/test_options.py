@@ -90,15 +90,3 @@ def test_helm_test_passes(described: Mesh, release: str) -> None:
         )
         assert done.returncode == 0, done.stdout + done.stderr
         assert done.stdout.split("Phase:")[1].split()[0] == "Succeeded"
-
-
-def test_one_server_of_three_may_go(described: Mesh) -> None:
-    """The mesh lets requests through while a server restarts, and all three are back."""
-    first, second = described.names
-    described.meshkit("allow", f"mesh-probe-{first}", f"mesh-probe-{second}")
-    settles(lambda: described.request(first, second) == second, "an allowed request")
-
-    described.kubectl(second, "delete", "pod", "consul-server-0", "--wait=false")
-
-    settles(lambda: described.request(first, second) == second, "a request while a server is away")
-    settles(lambda: bool(described.status()["healthy"]), "a healthy status")
