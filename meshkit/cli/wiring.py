@@ -114,8 +114,12 @@ class _ConsulConnections:
         running = [pod for pod in pods if pod.get("status", {}).get("phase") == "Running"]
         for pod in sorted(running, key=lambda pod: (not is_ready(pod), pod["metadata"]["name"])):
             with ExitStack() as attempt:
-                client = self._connect(dc, str(pod["metadata"]["name"]), attempt)
-                if client.leader():
+                try:
+                    client = self._connect(dc, str(pod["metadata"]["name"]), attempt)
+                    led = bool(client.leader())
+                except UnreachableError:
+                    continue  # another server may answer
+                if led:
                     self._stack.push(attempt.pop_all())
                     return client
         raise UnreachableError(f"{name}: no Consul server has a leader yet")

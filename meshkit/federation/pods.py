@@ -95,7 +95,3 @@ def _fail_if_hopeless(kube: Kube, datacenter: Datacenter, selector: str) -> None
                     f"describe pod {pod['metadata']['name']}",
                     detail="\n".join(_describe_pod(kube, pod)),
                 )
-
-
-def _is_ready(pod: Manifest) -> bool:
-    return any(c["type"] == "Ready" and c["status"] == "True" for c in pod["status"].get("conditions", ()))

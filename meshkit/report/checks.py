@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Sequence
 from itertools import groupby
@@ -9,6 +10,9 @@ from typing import Any
 from xml.etree import ElementTree as ET
 
 from meshkit.model import CheckResult
+
+NOT_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+"""What no XML 1.0 document may hold, https://www.w3.org/TR/xml/#charsets; details quote foreign texts."""
 
 SIGNS = {"pass": "✔", "warn": "!", "fail": "✘", "skip": "?"}
 
@@ -24,7 +28,8 @@ def as_text(results: Sequence[CheckResult]) -> str:
             if result.hint:
                 lines.append(f"      hint: {result.hint}")
     counts: Counter[str] = Counter(result.verdict for result in results)
-    words = {"pass": "passed", "warn": "warnings", "fail": "failed", "skip": "not made"}
+    warnings = "warning" if counts["warn"] == 1 else "warnings"
+    words = {"pass": "passed", "warn": warnings, "fail": "failed", "skip": "not made"}
     lines.append(", ".join(f"{counts[verdict]} {word}" for verdict, word in words.items() if counts[verdict]))
     return "\n".join(lines)
 
@@ -52,7 +57,7 @@ def as_junit(results: Sequence[CheckResult]) -> str:
         )
         for result in members:
             _case(suite, result)
-    return ET.tostring(root, encoding="unicode", xml_declaration=True)
+    return NOT_XML.sub("\N{REPLACEMENT CHARACTER}", ET.tostring(root, encoding="unicode", xml_declaration=True))
 
 
 def _case(suite: ET.Element, result: CheckResult) -> None:

@@ -1,0 +1,47 @@
+"""The few questions that several parts ask of a Kubernetes object."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from meshkit import kubernetes
+
+
+@pytest.mark.parametrize(
+    ("status", "expected"),
+    [
+        pytest.param({"conditions": [{"type": "Ready", "status": "True"}]}, True, id="ready"),
+        pytest.param({"conditions": [{"type": "Ready", "status": "False"}]}, False, id="not ready"),
+        pytest.param({"conditions": [{"type": "Initialized", "status": "True"}]}, False, id="another condition"),
+        pytest.param({}, False, id="no conditions yet"),
+    ],
+)
+def test_is_ready(status: dict[str, Any], *, expected: bool) -> None:
+    """A pod is ready by its condition, and not when it has none."""
+    assert kubernetes.is_ready({"status": status}) is expected
+
+
+def test_a_pod_without_status() -> None:
+    """A pod that was just created has no status at all."""
+    assert kubernetes.is_ready({}) is False
+
+
+@pytest.mark.parametrize(
+    ("status", "expected"),
+    [
+        pytest.param({"loadBalancer": {"ingress": [{"ip": "203.0.113.1"}]}}, "203.0.113.1", id="an IP address"),
+        pytest.param(
+            {"loadBalancer": {"ingress": [{"hostname": "lb.example.com"}]}}, "lb.example.com", id="a host name"
+        ),
+        pytest.param({"loadBalancer": {"ingress": [{"ip": "1.2.3.4", "hostname": "x"}]}}, "1.2.3.4", id="both"),
+        pytest.param({"loadBalancer": {"ingress": [{}]}}, "", id="an entry with neither"),
+        pytest.param({"loadBalancer": {"ingress": None}}, "", id="null"),
+        pytest.param({"loadBalancer": None}, "", id="no load balancer"),
+        pytest.param({}, "", id="no status"),
+    ],
+)
+def test_load_balancer_address(status: dict[str, Any], expected: str) -> None:
+    """The address as the cloud gives it, empty while there is none."""
+    assert kubernetes.load_balancer_address({"status": status}) == expected
