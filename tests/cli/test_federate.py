@@ -183,4 +183,4 @@ def test_a_datacenter_that_is_not_named_stays(meshkit: Meshkit, world: FakeFeder
     result = meshkit("federate", "aks", "gke")
     assert result.code == 0, result.err
     assert "! eks: is in the federation already and stays" in result.err
-    assert [dc.name for dc in world.federation.datacenters] == ["aks", "gke", "eks"]
+    assert [dc.name for dc in world.federation.datacenters] == ["aks", "eks", "gke"]
