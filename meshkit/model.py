@@ -13,6 +13,11 @@ LIGHT_CHART = "light"
 GATEWAY_PORT = 443
 
 
+def host_port(host: str, port: int) -> str:
+    """As URLs and Consul write it: an IPv6 address in brackets."""
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
 @dataclass(frozen=True)
 class Datacenter:
     """One Consul datacenter in one Kubernetes cluster; ``values`` are Helm values laid over meshkit's own."""

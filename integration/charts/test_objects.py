@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+
 from charts.rendering import NAMES, containers, find, meshkit_values, render, with_value, workloads
 
 OFFICIAL_NAMES = {

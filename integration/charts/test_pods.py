@@ -6,6 +6,7 @@ import json
 import re
 
 import pytest
+
 from charts.rendering import NAMES, containers, find, meshkit_values, render, with_value, workloads
 
 PLACES = pytest.mark.parametrize("place", [0, 1], ids=["primary", "secondary"])

@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from charts.rendering import find, meshkit_values, render, with_value
 
+from charts.rendering import find, meshkit_values, render, with_value
 from meshkit.lab import toolchain
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
+
 from charts.rendering import NAMES, Values, find, helm, meshkit_values, refusal, render, with_value
 
 # What the official chart's documentation has a user write in a primary; meshkit's secrets in the place of its jobs.

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from meshkit.consul.names import CA, CONSUL_RELEASE, GOSSIP, SERVER_CERT, TOKENS, probe_service
-from meshkit.model import Datacenter, Federation
+from meshkit.model import Datacenter, Federation, host_port
 
 FIRST_UPSTREAM_PORT = 9101
 CERTIFICATE_ANNOTATION = "meshkit.dev/server-certificate"
@@ -55,7 +55,7 @@ def consul_values(
         values["global"]["acls"]["replicationToken"] = _token("replication")
         values["global"]["federation"] |= {
             "primaryDatacenter": primary.name,
-            "primaryGateways": [_host_port(addresses[primary.name], primary.gateway_port)],
+            "primaryGateways": [host_port(addresses[primary.name], primary.gateway_port)],
         }
     merged = merge(merge(values, _light()), datacenter.values)
     # A text replaces a text: the user's annotations would switch off the rolling of servers.
@@ -112,10 +112,6 @@ def _annotations(datacenter: Datacenter, certificate: str) -> str:
     theirs = server.get("annotations") if isinstance(server, Mapping) else None
     before = f"{theirs.rstrip()}\n" if isinstance(theirs, str) and theirs.strip() else ""
     return f'{before}"{CERTIFICATE_ANNOTATION}": "{certificate[:32]}"\n'
-
-
-def _host_port(host: str, port: int) -> str:
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 def _token(name: str) -> dict[str, str]:

@@ -19,7 +19,10 @@ from meshkit.model import Datacenter
 TASK = "remove"
 GONE_TIMEOUT_S = 180.0
 REMOVE_EXPECTED_S = 20.0
-WORKLOADS = ("Deployment", "StatefulSet", "Pod", "PersistentVolumeClaim")
+HELD = ("Deployment", "StatefulSet", "Pod", "PersistentVolumeClaim", "Service", "Secret", "ConfigMap")
+"""Kinds that keep a namespace of meshkit's from being deleted when somebody else has put some into it."""
+
+KUBERNETES_OWN = frozenset({"kube-root-ca.crt"})
 
 
 def remove_datacenters(context: Context, datacenters: tuple[Datacenter, ...]) -> None:
@@ -78,7 +81,10 @@ def _remove_namespace(context: Context, dc: Datacenter) -> None:
     if found is None or not MANAGED.items() <= (found["metadata"].get("labels") or {}).items():
         return
     others = [
-        f"{kind.lower()}/{item['metadata']['name']}" for kind in WORKLOADS for item in kube.list(kind, dc.namespace)
+        f"{kind.lower()}/{item['metadata']['name']}"
+        for kind in HELD
+        for item in kube.list(kind, dc.namespace)
+        if item["metadata"]["name"] not in KUBERNETES_OWN
     ]
     if others:
         context.observe(Note(f"namespace {dc.namespace} stays, it holds {', '.join(others[:5])}", dc.name))

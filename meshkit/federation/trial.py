@@ -6,7 +6,8 @@ that the user's own intentions decide gets none: what they say is what is expect
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 
 from meshkit.backends.base import Consul, Manifest
 from meshkit.consul import config_entries
@@ -53,6 +54,19 @@ def allow(consul: Consul, pairs: Iterable[Pair]) -> None:
             changed[wanted.destination] = config_entries.with_intention(entry, wanted, description=DESCRIPTION)
     for entry in changed.values():
         consul.write_config_entry(entry)
+
+
+@contextmanager
+def allowed(consul: Consul, pairs: Iterable[Pair]) -> Iterator[None]:
+    """Trials for as long as the context is open; an error inside it is not hidden by one of taking them away."""
+    try:
+        allow(consul, pairs)
+        yield
+    except BaseException:
+        with suppress(MeshkitError):
+            remove(consul)
+        raise
+    remove(consul)
 
 
 def remove(consul: Consul) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
 from meshkit.consul.names import probe_service
-from meshkit.model import Federation
+from meshkit.model import Federation, host_port
 
 SIGNS = {"create": "+", "update": "~", "replace": "~", "delete": "-", "await": "…", "verify": "?"}
 
@@ -69,7 +69,7 @@ def result_as_text(federation: Federation, results: Sequence[StepResult], addres
     lines = [f"federation {federation.name} works: {sum(r.seconds for r in results):.1f} s"]
     for dc in federation.datacenters:
         role = "primary" if dc.primary else "secondary"
-        lines.append(f"  {dc.name:<12} {role:<10} gateway {addresses.get(dc.name, '?')}:{dc.gateway_port}")
+        lines.append(f"  {dc.name:<12} {role:<10} gateway {host_port(addresses.get(dc.name, '?'), dc.gateway_port)}")
     lines.append("  requests cross the gateways in every direction, allowed and refused as the intentions say")
     source, target = federation.pairs[0]
     allow = f"meshkit allow {probe_service(source.name)} {probe_service(target.name)}"

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Any
 
-from meshkit.model import CertificateState, DatacenterState, FederationState
+from meshkit.model import CertificateState, DatacenterState, FederationState, host_port
 
 Table = tuple[Sequence[str], Sequence[Sequence[str]]]
 SERVER_CERTIFICATE = "meshkit-server-cert"
@@ -55,7 +55,7 @@ def _row(dc: DatacenterState) -> tuple[str, ...]:
         dc.version or "-",
         f"{ready}/{len(dc.servers)}",
         _leader(dc) or "-",
-        f"{dc.gateway.address}:{dc.gateway.port}" if dc.gateway.address else "-",
+        host_port(dc.gateway.address, dc.gateway.port) if dc.gateway.address else "-",
         f"{dc.gateway.ready}/{dc.gateway.desired}",
         f"{ends.not_after:%Y-%m-%d}" if ends else "-",
     )

@@ -48,11 +48,8 @@ def try_requests(context: Context, consul: Consul, pairs: Sequence[Pair]) -> Non
             context.observe(Note("an intention of yours decides here, and is held to", scope))
         elif (source, target) not in ours:
             context.observe(Note("an intention of yours with HTTP permissions decides here; not tried", scope))
-    try:
-        trial.allow(consul, ours)
+    with trial.allowed(consul, ours):
         _expect(context, ours, lambda _: True)
-    finally:
-        trial.remove(consul)
     _expect(context, ours, lambda _: False)
     _expect(context, theirs, lambda pair: _allowed(entries, pair))
 
