@@ -20,11 +20,11 @@ TIMEOUT_S = 60.0
 
 @contextmanager
 def opened(
-    name: str, contexts: Sequence[str], namespace: str = "", *, timeout_s: float = TIMEOUT_S
+    name: str, contexts: Sequence[str], namespace: str = "", *, timeout_s: float = TIMEOUT_S, lost: str = ""
 ) -> Iterator[Context]:
-    """A context over a federation that exists."""
+    """A context over a federation that exists; the cluster of the datacenter ``lost`` need not."""
     federation, held = find(name, contexts, namespace)
-    with console.narrator() as observe, wiring.connect(federation, held, observe, timeout_s) as context:
+    with console.narrator() as observe, wiring.connect(federation, held, observe, timeout_s, lost=lost) as context:
         yield context
 
 

@@ -29,9 +29,11 @@ T = TypeVar("T")
 
 
 @contextmanager
-def connect(federation: Federation, state: State, observe: Observer, timeout_s: float) -> Iterator[Context]:
-    """A run's context; forwards and connections end with it."""
-    kube = open_clusters(federation.datacenters)
+def connect(
+    federation: Federation, state: State, observe: Observer, timeout_s: float, *, lost: str = ""
+) -> Iterator[Context]:
+    """A run's context; forwards and connections end with it. The datacenter ``lost`` gets no client."""
+    kube = open_clusters(tuple(dc for dc in federation.datacenters if dc.name != lost))
     clock = SystemClock()
     with ExitStack() as stack:
         consuls = _ConsulConnections(federation, state, kube, stack)

@@ -60,14 +60,18 @@ def world(monkeypatch: pytest.MonkeyPatch) -> FakeFederation:
     made = FakeFederation()
 
     @contextmanager
-    def connect(federation: Federation, state: State, observe: Observer, timeout_s: float) -> Iterator[Context]:
+    def connect(
+        federation: Federation, state: State, observe: Observer, timeout_s: float, *, lost: str = ""
+    ) -> Iterator[Context]:
         made.federation = federation
 
         def both(event: Event) -> None:
             made.events.append(event)
             observe(event)
 
-        yield replace(made.context(timeout_s=timeout_s), state=state, observe=both)
+        context = made.context(timeout_s=timeout_s)
+        kube = {name: client for name, client in context.kube.items() if name != lost}
+        yield replace(context, kube=kube, state=state, observe=both)
 
     def open_clusters(datacenters: tuple[Datacenter, ...]) -> Mapping[str, Kube]:
         unknown = [dc.context for dc in datacenters if dc.context not in made.clusters]
