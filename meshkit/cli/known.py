@@ -20,11 +20,14 @@ TIMEOUT_S = 60.0
 
 @contextmanager
 def opened(
-    name: str, contexts: Sequence[str], namespace: str = "", *, timeout_s: float = TIMEOUT_S, lost: str = ""
+    name: str, contexts: Sequence[str], namespace: str = "", *, timeout_s: float = TIMEOUT_S
 ) -> Iterator[Context]:
-    """A context over a federation that exists; the cluster of the datacenter ``lost`` need not."""
+    """A context over a federation that exists, though one of its clusters may be away."""
     federation, held = find(name, contexts, namespace)
-    with console.narrator() as observe, wiring.connect(federation, held, observe, timeout_s, lost=lost) as context:
+    with (
+        console.narrator() as observe,
+        wiring.connect(federation, held, observe, timeout_s, all_of_them=False) as context,
+    ):
         yield context
 
 

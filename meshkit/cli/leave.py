@@ -33,7 +33,7 @@ def leave(
     from meshkit.cli import known
     from meshkit.federation import departure
 
-    with known.opened(federation, (), timeout_s=TIMEOUT_S, lost=datacenter if lost else "") as context:
+    with known.opened(federation, (), timeout_s=TIMEOUT_S) as context:
         going = departure.find(context.federation, datacenter)
         what = "forget it in the others" if lost else f"remove Consul, its volumes and secrets from {going.context}"
         confirm(f"take {going.name} out of federation {context.federation.name} and {what}?", yes=yes)

@@ -30,10 +30,13 @@ T = TypeVar("T")
 
 @contextmanager
 def connect(
-    federation: Federation, state: State, observe: Observer, timeout_s: float, *, lost: str = ""
+    federation: Federation, state: State, observe: Observer, timeout_s: float, *, all_of_them: bool = True
 ) -> Iterator[Context]:
-    """A run's context; forwards and connections end with it. The datacenter ``lost`` gets no client."""
-    kube = open_clusters(tuple(dc for dc in federation.datacenters if dc.name != lost))
+    """A run's context; forwards and connections end with it.
+
+    Without ``all_of_them`` a cluster whose context can't be used is an error only for who asks for that cluster.
+    """
+    kube = open_clusters(federation.datacenters) if all_of_them else _Clusters(federation.datacenters)
     clock = SystemClock()
     with ExitStack() as stack:
         consuls = _ConsulConnections(federation, state, kube, stack)
@@ -42,20 +45,42 @@ def connect(
 
 def open_clusters(datacenters: tuple[Datacenter, ...]) -> Mapping[str, Kube]:
     """A client per datacenter; what is wrong with any context is reported for all of them at once."""
-    clients: dict[str, Kube] = {}
-    problems: list[MeshkitError] = []
-    for dc in datacenters:
-        try:
-            clients[dc.name] = KubeClient(dc.context, os.environ.get("KUBECONFIG"))
-        except MeshkitError as error:
-            problems.append(error)
+    clusters = _Clusters(datacenters)
+    problems = clusters.problems
     if len(problems) == 1:
         raise problems[0]
     if problems:
         lines = "\n".join(f"{p.message} ({p.hint})" for p in problems)
         kind = UsageError if all(isinstance(p, UsageError) for p in problems) else MeshkitError
         raise kind(f"{len(problems)} contexts can't be used", hint="kubectl config get-contexts", detail=lines)
-    return clients
+    return clusters
+
+
+class _Clusters(Mapping[str, Kube]):
+    """A client per datacenter; one that could not be made raises its reason when it is asked for."""
+
+    def __init__(self, datacenters: tuple[Datacenter, ...]) -> None:
+        self._clients = {dc.name: self._opened(dc) for dc in datacenters}
+        self.problems = [client for client in self._clients.values() if isinstance(client, MeshkitError)]
+
+    def __getitem__(self, name: str) -> Kube:
+        client = self._clients[name]
+        if isinstance(client, MeshkitError):
+            raise client
+        return client
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._clients)
+
+    def __len__(self) -> int:
+        return len(self._clients)
+
+    @staticmethod
+    def _opened(dc: Datacenter) -> Kube | MeshkitError:
+        try:
+            return KubeClient(dc.context, os.environ.get("KUBECONFIG"))
+        except MeshkitError as error:
+            return error
 
 
 class _Once(Generic[T]):

@@ -61,7 +61,7 @@ def world(monkeypatch: pytest.MonkeyPatch) -> FakeFederation:
 
     @contextmanager
     def connect(
-        federation: Federation, state: State, observe: Observer, timeout_s: float, *, lost: str = ""
+        federation: Federation, state: State, observe: Observer, timeout_s: float, *, all_of_them: bool = True
     ) -> Iterator[Context]:
         made.federation = federation
 
@@ -69,9 +69,8 @@ def world(monkeypatch: pytest.MonkeyPatch) -> FakeFederation:
             made.events.append(event)
             observe(event)
 
-        context = made.context(timeout_s=timeout_s)
-        kube = {name: client for name, client in context.kube.items() if name != lost}
-        yield replace(context, kube=kube, state=state, observe=both)
+        del all_of_them
+        yield replace(made.context(timeout_s=timeout_s), state=state, observe=both)
 
     def open_clusters(datacenters: tuple[Datacenter, ...]) -> Mapping[str, Kube]:
         unknown = [dc.context for dc in datacenters if dc.context not in made.clusters]
