@@ -111,6 +111,7 @@ class DatacenterState:
     name: str
     context: str
     primary: bool
+    namespace: str = DEFAULT_NAMESPACE
     version: str = ""
     skew_s: float = 0.0
     servers: tuple[ServerState, ...] = ()

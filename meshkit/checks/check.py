@@ -6,6 +6,7 @@ particular check, and a check that could not look everywhere never says that all
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -16,13 +17,24 @@ Needs = Literal["nothing", "cluster", "consul"]
 
 
 @dataclass(frozen=True)
+class Finding:
+    """One violation in a sentence; ``datacenter`` is where to look further, empty when none in particular."""
+
+    datacenter: str
+    text: str
+
+
+@dataclass(frozen=True)
 class Check:
-    """``judge`` yields one sentence per violation; ``needs`` is what must have been seen of every datacenter."""
+    """``judge`` yields one finding per violation; ``needs`` is what must have been seen of every datacenter.
+
+    In ``hint``, ``{kubectl}`` stands for kubectl with the context and namespace of the first finding's datacenter.
+    """
 
     category: str
     fact: str
     hint: str
-    judge: Callable[[FederationState], Iterable[str]]
+    judge: Callable[[FederationState], Iterable[Finding]]
     needs: Needs = "consul"
     on_failure: Verdict = "fail"
 
@@ -36,11 +48,20 @@ def _judged(state: FederationState, check: Check) -> CheckResult:
     problems = tuple(check.judge(state))
     unseen = [dc.name for dc in state.datacenters if not _seen(dc, check.needs)]
     if problems:
-        return CheckResult(check.category, check.fact, check.on_failure, "; ".join(problems), check.hint)
+        detail, hint = "; ".join(problem.text for problem in problems), _filled(check.hint, problems, state)
+        return CheckResult(check.category, check.fact, check.on_failure, detail, hint)
     if unseen:
         detail = f"could not be looked at in {', '.join(unseen)}"
         return CheckResult(check.category, check.fact, "skip", detail, "mend the failures above first")
     return CheckResult(check.category, check.fact, "pass", "", "")
+
+
+def _filled(hint: str, problems: Sequence[Finding], state: FederationState) -> str:
+    """The hint as it can be pasted; capitals stay for the reader to fill in where no datacenter is known."""
+    named = (dc for problem in problems for dc in state.datacenters if dc.name == problem.datacenter)
+    where = next(named, None)
+    context, namespace = (shlex.quote(where.context), where.namespace) if where else ("CONTEXT", "NAMESPACE")
+    return hint.replace("{kubectl}", f"kubectl --context {context} -n {namespace}")
 
 
 def _seen(dc: DatacenterState, needs: Needs) -> bool:

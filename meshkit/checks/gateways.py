@@ -4,40 +4,44 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from meshkit.checks.check import Check
+from meshkit.checks.check import Check, Finding
 from meshkit.model import FederationState
 
 
-def _addresses(state: FederationState) -> Iterator[str]:
-    return (f"{dc.name}: no address" for dc in state.datacenters if not dc.error and not dc.gateway.address)
+def _addresses(state: FederationState) -> Iterator[Finding]:
+    return (
+        Finding(dc.name, f"{dc.name}: no address")
+        for dc in state.datacenters
+        if not dc.error and not dc.gateway.address
+    )
 
 
-def _ready(state: FederationState) -> Iterator[str]:
+def _ready(state: FederationState) -> Iterator[Finding]:
     for dc in state.datacenters:
         if not dc.error and (dc.gateway.ready < dc.gateway.desired or not dc.gateway.desired):
-            yield f"{dc.name}: {dc.gateway.ready} of {dc.gateway.desired} ready"
+            yield Finding(dc.name, f"{dc.name}: {dc.gateway.ready} of {dc.gateway.desired} ready")
 
 
-def _known(state: FederationState) -> Iterator[str]:
+def _known(state: FederationState) -> Iterator[Finding]:
     everyone = {dc.name for dc in state.datacenters}
     for dc in state.datacenters:
         unknown = everyone - dc.consul.gateways if dc.consul else set()
         if unknown:
-            yield f"{dc.name} does not know the gateways of {', '.join(sorted(unknown))}"
+            yield Finding(dc.name, f"{dc.name} does not know the gateways of {', '.join(sorted(unknown))}")
 
 
 CHECKS = (
     Check(
         "gateways",
         "mesh gateways have a public address",
-        "kubectl -n consul describe service meshkit-mesh-gateway",
+        "{kubectl} describe service meshkit-mesh-gateway",
         _addresses,
         "cluster",
     ),
     Check(
         "gateways",
         "mesh gateways are ready",
-        "kubectl -n consul describe pods -l component=mesh-gateway",
+        "{kubectl} describe pods -l component=mesh-gateway",
         _ready,
         "cluster",
     ),

@@ -69,9 +69,9 @@ def observe(sources: Sources, drift: Drift = lambda _: ()) -> FederationState:
 
 
 def _datacenter(sources: Sources, dc: Datacenter, drift: Drift) -> DatacenterState:
-    blank = DatacenterState(dc.name, dc.context, dc.primary)
+    blank = DatacenterState(dc.name, dc.context, dc.primary, dc.namespace)
     try:
-        state = replace(_cluster(sources, blank, dc), drift=drift(dc))
+        state = replace(_cluster(sources, blank, dc), drift=_drift(dc, drift))
     except MeshkitError as error:
         return replace(blank, error=error.message)
     try:
@@ -79,6 +79,14 @@ def _datacenter(sources: Sources, dc: Datacenter, drift: Drift) -> DatacenterSta
         return replace(state, consul=consul_state(sources.consul(dc.name), dc, names))
     except MeshkitError as error:
         return replace(state, consul_error=error.message)
+
+
+def _drift(dc: Datacenter, drift: Drift) -> tuple[str, ...]:
+    """A comparison that fails (no helm, or one that is slow) says nothing of the cluster, which was seen."""
+    try:
+        return drift(dc)
+    except MeshkitError as error:
+        return (f"can't be compared with its description: {error.message}",)
 
 
 def _cluster(sources: Sources, blank: DatacenterState, dc: Datacenter) -> DatacenterState:

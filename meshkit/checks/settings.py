@@ -4,27 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from meshkit.checks.check import Check
+from meshkit.checks.check import Check, Finding
 from meshkit.consul.config_entries import GATEWAY_MODE
 from meshkit.model import FederationState
 
 
-def _replication(state: FederationState) -> Iterator[str]:
+def _replication(state: FederationState) -> Iterator[Finding]:
     for dc in state.datacenters:
         if dc.consul and dc.consul.replication:
-            yield f"{dc.name}: {dc.consul.replication}"
+            yield Finding(dc.name, f"{dc.name}: {dc.consul.replication}")
 
 
-def _gateway_mode(state: FederationState) -> Iterator[str]:
+def _gateway_mode(state: FederationState) -> Iterator[Finding]:
     for dc in state.datacenters:
         if dc.consul and dc.consul.gateway_mode != GATEWAY_MODE:
-            yield f"{dc.name} has mode {dc.consul.gateway_mode or 'unset'}"
+            yield Finding(dc.name, f"{dc.name} has mode {dc.consul.gateway_mode or 'unset'}")
 
 
-def _default_deny(state: FederationState) -> Iterator[str]:
+def _default_deny(state: FederationState) -> Iterator[Finding]:
     for dc in state.datacenters:
         if dc.consul and not dc.consul.default_deny:
-            yield f"{dc.name} has no intention that denies * to *"
+            yield Finding(dc.name, f"{dc.name} has no intention that denies * to *")
 
 
 CHECKS = (

@@ -143,8 +143,36 @@ def test_fails_where_its_fact_does_not_hold(healthy: FederationState, fact: str)
     spoil, expected, detail = BROKEN[fact]
     (result,) = check.run(spoil(healthy), [FACTS[fact]])
     assert (result.verdict, result.detail) == (expected, detail)
-    assert result.hint == FACTS[fact].hint
     assert result.hint
+    assert "{" not in result.hint
+
+
+LOOK = check.Check("x", "x", "{kubectl} get pods", lambda _: [])
+
+
+@pytest.mark.parametrize(
+    ("named", "context", "hint"),
+    [
+        pytest.param(["eks"], "prod", "kubectl --context prod -n mesh get pods", id="the datacenter that fails"),
+        pytest.param(["eks", "aks"], "prod", "kubectl --context prod -n mesh get pods", id="the first of two"),
+        pytest.param(["", "eks"], "prod", "kubectl --context prod -n mesh get pods", id="the first that is known"),
+        pytest.param(["eks"], "a b", "kubectl --context 'a b' -n mesh get pods", id="a context with a blank"),
+        pytest.param([""], "prod", "kubectl --context CONTEXT -n NAMESPACE get pods", id="none in particular"),
+    ],
+)
+def test_a_hint_can_be_pasted(healthy: FederationState, named: list[str], context: str, hint: str) -> None:
+    """It names the context and namespace of the first datacenter that something was found in."""
+    state = with_eks(healthy, context=context, namespace="mesh")
+    findings = [check.Finding(name, "broken") for name in named]
+    (result,) = check.run(state, [replace(LOOK, judge=lambda _: findings)])
+    assert result.hint == hint
+
+
+def test_a_missing_service_is_looked_for_where_it_runs(healthy: FederationState) -> None:
+    """What eks does not find of aks is registered by a pod of aks."""
+    spoil, _, _ = BROKEN["services are found across datacenters"]
+    (result,) = check.run(spoil(healthy), [FACTS["services are found across datacenters"]])
+    assert result.hint == "kubectl --context aks-context -n consul logs -l app=mesh-probe -c register"
 
 
 @pytest.mark.parametrize("fact", [f for f in FACTS if f != "every API server answers"])

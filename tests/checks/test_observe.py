@@ -11,9 +11,10 @@ from fakes.federation import FakeFederation
 from meshkit.backends.base import Ref
 from meshkit.checks.observe import observe
 from meshkit.checks.observe_consul import _replication, unhealthy
+from meshkit.errors import MeshkitError
 from meshkit.federation import runner
 from meshkit.federation.drift import drift
-from meshkit.model import DatacenterState, ServerState
+from meshkit.model import Datacenter, DatacenterState, ServerState
 
 
 @pytest.fixture
@@ -53,6 +54,27 @@ def test_drift_that_can_not_be_told(mesh: FakeFederation) -> None:
     mesh.clusters["eks"].faults.unreachable = True
     context = mesh.context()
     assert observe(context, lambda dc: drift(context, dc)).datacenters[0].error == ""
+
+
+def test_helm_away(mesh: FakeFederation) -> None:
+    """A comparison that fails is said as such, and the cluster is up all the same."""
+
+    def no_helm(dc: Datacenter) -> tuple[str, ...]:
+        raise MeshkitError(f"{dc.name}: helm did not answer within 60 s", hint="try again")
+
+    seen = observe(mesh.context(), no_helm)
+    assert seen.healthy
+    assert [dc.error for dc in seen.datacenters] == ["", ""]
+    assert [dc.drift for dc in seen.datacenters] == [
+        (f"can't be compared with its description: {name}: helm did not answer within 60 s",) for name in ("aks", "eks")
+    ]
+
+
+def test_where_it_was_seen(mesh: FakeFederation) -> None:
+    """Context and namespace are part of what is seen, so that hints can name them."""
+    assert [(dc.context, dc.namespace) for dc in observe(mesh.context()).datacenters] == [
+        (dc.context, dc.namespace) for dc in mesh.context().federation.datacenters
+    ]
 
 
 def test_servers_away(mesh: FakeFederation) -> None:
