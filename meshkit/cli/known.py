@@ -12,7 +12,7 @@ from meshkit.cli.options import read_passphrase
 from meshkit.errors import UsageError
 from meshkit.federation import discover, state
 from meshkit.federation.context import Context
-from meshkit.federation.state import State
+from meshkit.federation.state import Identity, State
 from meshkit.model import DEFAULT_NAMESPACE, Datacenter, Federation
 
 TIMEOUT_S = 60.0
@@ -20,10 +20,10 @@ TIMEOUT_S = 60.0
 
 @contextmanager
 def opened(
-    name: str, contexts: Sequence[str], namespace: str = "", *, timeout_s: float = TIMEOUT_S
+    name: str, contexts: Sequence[str], namespace: str = "", *, timeout_s: float = TIMEOUT_S, partial: bool = False
 ) -> Iterator[Context]:
-    """A context over a federation that exists, though one of its clusters may be away."""
-    federation, held = find(name, contexts, namespace)
+    """A context over a federation that exists, though one of its clusters may be away; ``partial`` as in discover."""
+    federation, held = find(name, contexts, namespace, partial=partial)
     with (
         console.narrator() as observe,
         wiring.connect(federation, held, observe, timeout_s, all_of_them=False) as context,
@@ -31,11 +31,11 @@ def opened(
         yield context
 
 
-def find(name: str, contexts: Sequence[str], namespace: str = "") -> tuple[Federation, State]:
+def find(name: str, contexts: Sequence[str], namespace: str = "", *, partial: bool = False) -> tuple[Federation, State]:
     """By contexts when there are any, else by name, else the only one this machine knows."""
     if contexts:
-        found = discover.discover(clusters(contexts), namespace or DEFAULT_NAMESPACE)
-        return found, State(found.name, read_passphrase(None, os.environ))
+        found = discover.discover(clusters(contexts), namespace or DEFAULT_NAMESPACE, partial=partial)
+        return found.federation, _state_of(found)
     names = (name,) if name else state.known()
     if not names:
         raise UsageError(
@@ -49,6 +49,13 @@ def find(name: str, contexts: Sequence[str], namespace: str = "") -> tuple[Feder
         listed = ", ".join(state.known()) or "none"
         raise UsageError(f"this machine knows no federation {names[0]}", hint=f"known here: {listed}")
     return identity.federation, held
+
+
+def _state_of(found: Identity) -> State:
+    """This machine's state of a federation, or an empty one: another of the same name must not be taken for it."""
+    held = State(found.federation.name, read_passphrase(None, os.environ))
+    identity = held.identity()
+    return held if identity and identity.id == found.id else State(f"{found.federation.name}-{found.id[:8]}")
 
 
 def clusters(contexts: Sequence[str]) -> dict[str, Kube]:

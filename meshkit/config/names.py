@@ -11,9 +11,9 @@ import hashlib
 import re
 import unicodedata
 
-LONGEST = 40
-LEGAL = re.compile(rf"[a-z0-9](?:[-a-z0-9]{{0,{LONGEST - 2}}}[a-z0-9])?")
-RULE = f"lower-case letters, digits and dashes, at most {LONGEST}, with a letter or digit at both ends"
+from meshkit.consul.names import LEGAL_NAME, LONGEST_NAME
+
+RULE = f"lower-case letters, digits and dashes, at most {LONGEST_NAME}, with a letter or digit at both ends"
 
 _SHAPES = (
     re.compile(r"arn:[^:]+:eks:[^:]*:[^:]*:cluster/(?P<name>.+)"),
@@ -31,7 +31,7 @@ _HASHED = 6
 
 def is_legal(name: str) -> bool:
     """Whether a name can be a datacenter's or a federation's."""
-    return LEGAL.fullmatch(name) is not None
+    return LEGAL_NAME.fullmatch(name) is not None
 
 
 def datacenter_name(context: str) -> str:
@@ -46,4 +46,4 @@ def datacenter_name(context: str) -> str:
     if is_legal(name):
         return name
     digest = hashlib.sha256(context.encode(errors="surrogatepass")).hexdigest()[:_HASHED]
-    return f"{name[: LONGEST - _HASHED - 1].strip('-') or 'dc'}-{digest}"
+    return f"{name[: LONGEST_NAME - _HASHED - 1].strip('-') or 'dc'}-{digest}"

@@ -14,8 +14,8 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, ValidationInfo
 
-from meshkit.config.names import LEGAL, LONGEST
 from meshkit.config.problem import Problem, Where
+from meshkit.consul.names import LEGAL_NAME, LONGEST_NAME
 from meshkit.model import DEFAULT_FEDERATION, DEFAULT_NAMESPACE, GATEWAY_PORT, LIGHT_CHART
 
 SERVER_COUNTS = frozenset({1, 3, 5})
@@ -61,8 +61,8 @@ def _empty_for_none(value: Any) -> Any:
 Name = Annotated[
     str,
     Field(
-        pattern=f"^(?:{LEGAL.pattern})$",
-        description=f"lower-case letters, digits and dashes, at most {LONGEST} of them",
+        pattern=f"^(?:{LEGAL_NAME.pattern})$",
+        description=f"lower-case letters, digits and dashes, at most {LONGEST_NAME} of them",
     ),
 ]
 Text = Annotated[str, AfterValidator(_is_printable), Field(description="a context of the kubeconfig")]

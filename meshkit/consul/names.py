@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+import re
+
+LONGEST_NAME = 40
+LEGAL_NAME = re.compile(rf"[a-z0-9](?:[-a-z0-9]{{0,{LONGEST_NAME - 2}}}[a-z0-9])?")
+"""Datacenters and federations; ``config.names`` says where the length comes from."""
+
 CA = "meshkit-ca"
 SERVER_CERT = "meshkit-server-cert"
 GOSSIP = "meshkit-gossip"

@@ -6,7 +6,7 @@ Datacenters leave by ``meshkit leave`` alone, and the primary can't change, sinc
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -24,8 +24,12 @@ def resolve(named: Federation, known: Federation | None, given: Mapping[str, Any
         return named
     _refuse_changes(named, known, named.primary.name if given is None else (given.get("primary") or ""))
     before = {dc.name: dc for dc in known.datacenters}
-    merged = [dc if given is None else _merged(dc, before.get(dc.name), given) for dc in named.datacenters]
+    merged = [
+        dc if given is None else _merged(dc, before.get(dc.name, _like(known.primary, dc)), given)
+        for dc in named.datacenters
+    ]
     merged += carried_over(named, known)
+    _refuse_moves(merged, before)
     primary = known.primary.name
     # A datacenter keeps its place whatever order it is named in: ports of the probes' upstreams go by place.
     places = {dc.name: place for place, dc in enumerate(known.datacenters)}
@@ -42,11 +46,30 @@ def carried_over(named: Federation, known: Federation | None) -> tuple[Datacente
     return tuple(dc for dc in known.datacenters if dc.name not in names) if known else ()
 
 
-def _merged(dc: Datacenter, before: Datacenter | None, given: Mapping[str, Any]) -> Datacenter:
-    if before is None:
-        return dc
+def _like(primary: Datacenter, dc: Datacenter) -> Datacenter:
+    """A new datacenter as the options describe it, in the namespace that the federation lives in."""
+    return replace(dc, namespace=primary.namespace)
+
+
+def _merged(dc: Datacenter, before: Datacenter, given: Mapping[str, Any]) -> Datacenter:
     options = {key: value for key, value in given.items() if key not in ("chart", "primary") and value}
     return replace(before, context=dc.context, **options)
+
+
+def _refuse_moves(datacenters: Sequence[Datacenter], before: Mapping[str, Datacenter]) -> None:
+    """What Consul or Kubernetes can't do to servers that hold data."""
+    for dc in datacenters:
+        was = before.get(dc.name, dc)
+        if dc.namespace != was.namespace:
+            raise UsageError(
+                f"{dc.name} is in namespace {was.namespace} and can't be moved to {dc.namespace}",
+                hint=f"keep {was.namespace}, or meshkit leave {dc.name} and join it anew",
+            )
+        if dc.servers < was.servers:
+            raise UsageError(
+                f"{dc.name} has {was.servers} servers; with {dc.servers} it would lose its quorum",
+                hint=f"keep servers: {was.servers}",
+            )
 
 
 def _refuse_changes(named: Federation, known: Federation, primary: str) -> None:

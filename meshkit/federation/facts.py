@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
 from meshkit.backends.base import Clock, Kube, Manifest, Permission, Ref
-from meshkit.consul.names import SERVER_SELECTOR
+from meshkit.consul.names import LEGAL_NAME, SERVER_SELECTOR
 from meshkit.errors import MeshkitError
 from meshkit.federation.objects import FEDERATION_CONFIGMAP
 from meshkit.model import Datacenter
@@ -67,17 +67,24 @@ class Marker:
 
 @dataclass(frozen=True)
 class ClusterFacts:
-    """One cluster as seen; ``skew_s`` is its clock minus this machine's, in seconds."""
+    """One cluster as seen; ``skew_s`` is its clock minus this machine's, in seconds.
+
+    ``storage_class`` is the one the servers' volumes would get, empty when there is none; ``lives_in`` is another
+    namespace that carries a marker of meshkit's.
+    """
 
     datacenter: str
     version: str
     uid: str
     skew_s: float
+    context: str = ""
     refused: tuple[Permission, ...] = ()
-    default_storage_class: str = ""
+    storage_class: str = ""
+    wanted_storage_class: str = ""
     load_balancer_seen: bool = False
     namespace_phase: str = ""
     foreign_consul: tuple[str, ...] = ()
+    lives_in: str = ""
     marker: Marker | None = None
 
 
@@ -90,8 +97,9 @@ def observe(kube: Kube, datacenter: Datacenter, clock: Clock) -> ClusterFacts:
     unreadable = {p.resource for p in refused if p.verb in ("get", "list")}
     readable = not unreadable & {"namespaces", "configmaps", "storageclasses", "statefulsets", "services", "nodes"}
     system = None if "namespaces" in unreadable else kube.get(Ref("Namespace", "kube-system"))
-    facts = ClusterFacts(datacenter.name, version, system["metadata"]["uid"] if system else "", skew, refused)
-    return _with_objects(facts, kube, namespace) if readable else facts
+    uid = str(system["metadata"]["uid"]) if system else ""
+    facts = ClusterFacts(datacenter.name, version, uid, skew, datacenter.context, refused)
+    return _with_objects(facts, kube, datacenter) if readable else facts
 
 
 def _refused(kube: Kube, namespace: str) -> tuple[Permission, ...]:
@@ -101,17 +109,23 @@ def _refused(kube: Kube, namespace: str) -> tuple[Permission, ...]:
         return tuple(p for p, allowed in zip(needed, pool.map(kube.can, needed), strict=True) if not allowed)
 
 
-def _with_objects(facts: ClusterFacts, kube: Kube, namespace: str) -> ClusterFacts:
+def _with_objects(facts: ClusterFacts, kube: Kube, datacenter: Datacenter) -> ClusterFacts:
     """The part that needs permission to read."""
+    namespace = datacenter.namespace
     found = kube.get(Ref("Namespace", namespace))
     marker = read_marker(kube, namespace)
     servers = kube.list("StatefulSet", selector=SERVER_SELECTOR)
+    elsewhere = {s["metadata"]["namespace"] for s in servers} - {namespace}
+    marked = next((place for place in sorted(elsewhere) if kube.get(Ref("ConfigMap", FEDERATION_CONFIGMAP, place))), "")
+    wanted = str((datacenter.values.get("server") or {}).get("storageClass") or "")
     return replace(
         facts,
-        default_storage_class=_default_class(kube.list("StorageClass")),
+        storage_class=_storage_class(kube.list("StorageClass"), wanted),
+        wanted_storage_class=wanted,
         load_balancer_seen=_load_balancer_seen(kube),
         namespace_phase=found["status"]["phase"] if found else "",
-        foreign_consul=_foreign(servers, namespace if marker else ""),
+        foreign_consul=_foreign(servers, {namespace if marker else "", marked}),
+        lives_in=marked,
         marker=marker,
     )
 
@@ -124,6 +138,7 @@ def read_marker(kube: Kube, namespace: str) -> Marker | None:
     try:
         described = json.loads(found["data"]["federation.json"])
         layout = tuple(Datacenter(context="", **entry) for entry in described["datacenters"])
+        _require_legal(described["name"], described["datacenter"], *(dc.name for dc in layout))
         return Marker(described["id"], described["name"], described["datacenter"], described["ca_fingerprint"], layout)
     except (ValueError, KeyError, TypeError) as error:
         raise MeshkitError(
@@ -132,11 +147,20 @@ def read_marker(kube: Kube, namespace: str) -> Marker | None:
         ) from error
 
 
-def _default_class(classes: Sequence[Manifest]) -> str:
+def _require_legal(*names: str) -> None:
+    """Names become parts of paths here; a ConfigMap's word is not taken for them."""
+    for name in names:
+        if not LEGAL_NAME.fullmatch(name):
+            raise ValueError(f"{name!r} is not a legal name")
+
+
+def _storage_class(classes: Sequence[Manifest], wanted: str) -> str:
+    """The class that is asked for, or the default one where none is; empty when it is not there."""
     for entry in classes:
+        name = str(entry["metadata"]["name"])
         annotations = entry["metadata"].get("annotations") or {}
-        if annotations.get(DEFAULT_CLASS) == "true":
-            return str(entry["metadata"]["name"])
+        if name == wanted or (not wanted and annotations.get(DEFAULT_CLASS) == "true"):
+            return name
     return ""
 
 
@@ -147,7 +171,7 @@ def _load_balancer_seen(kube: Kube) -> bool:
     return served or any(node["spec"].get("providerID") for node in kube.list("Node"))
 
 
-def _foreign(servers: Sequence[Manifest], ours: str) -> tuple[str, ...]:
-    """Consul servers outside the namespace that carries our marker, as namespace/name."""
+def _foreign(servers: Sequence[Manifest], ours: set[str]) -> tuple[str, ...]:
+    """Consul servers outside the namespaces that carry a marker of meshkit's, as namespace/name."""
     places = ((s["metadata"]["namespace"], s["metadata"]["name"]) for s in servers)
-    return tuple(f"{namespace}/{name}" for namespace, name in places if namespace != ours)
+    return tuple(f"{namespace}/{name}" for namespace, name in places if namespace not in ours)

@@ -86,16 +86,22 @@ def test_first_time() -> None:
 
 def test_from_a_file() -> None:
     """A file describes its datacenters in full: what it does not say is the default, not what was before."""
-    plain = named("aks", "eks")
+    plain = named("aks", "eks", servers=3)
     assert describe.resolve(plain, KNOWN, None) == plain
 
 
 def test_a_datacenter_that_the_file_does_not_name_stays() -> None:
     """Leaving has a command of its own, and deleting some lines of a file must not do it."""
-    found = describe.resolve(named("aks", "gcp"), KNOWN, None)
+    found = describe.resolve(named("aks", "gcp", servers=3), KNOWN, None)
     assert [dc.name for dc in found.datacenters] == ["aks", "eks", "gcp"]
     assert found.datacenters[1] == EKS
     assert describe.carried_over(named("aks", "gcp"), KNOWN) == (EKS,)
+
+
+def test_a_newcomer_lives_in_the_federation_s_namespace() -> None:
+    """A federation made with --namespace need not be told again where a third cluster's Consul goes."""
+    known = replace(KNOWN, datacenters=tuple(replace(dc, namespace="mesh") for dc in KNOWN.datacenters))
+    assert describe.resolve(named("aks", "gcp"), known, {}).datacenters[-1].namespace == "mesh"
 
 
 @pytest.mark.parametrize(
@@ -106,6 +112,18 @@ def test_a_datacenter_that_the_file_does_not_name_stays() -> None:
             {"primary": "eks"},
             "the primary is aks and can't be changed to eks",
             id="the primary can't change by option",
+        ),
+        pytest.param(
+            named("aks", "eks", servers=1),
+            None,
+            "aks has 3 servers; with 1 it would lose its quorum",
+            id="a file that forgets the servers does not take two of three away",
+        ),
+        pytest.param(
+            named("aks", "eks"),
+            {"namespace": "other"},
+            "aks is in namespace consul and can't be moved to other",
+            id="servers with data do not move",
         ),
         pytest.param(named("eks", "aks"), None, "the primary is aks and can't be changed to eks", id="nor by a file"),
         pytest.param(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from fakes.federation import FakeFederation
+from meshkit.backends.base import Ref
 from meshkit.errors import MeshkitError, UsageError
 from meshkit.federation import access, discover, runner
 from meshkit.federation.state import State
@@ -14,7 +15,7 @@ from meshkit.model import Federation
 def test_found_by_its_contexts(mesh: FakeFederation) -> None:
     """The contexts may be called anything here, and be named in any order."""
     kube = {"my-eks": mesh.clusters["eks"], "my-aks": mesh.clusters["aks"]}
-    found = discover.discover(kube, "consul")
+    found = discover.discover(kube, "consul").federation
     assert [(dc.name, dc.context, dc.primary) for dc in found.datacenters] == [
         ("aks", "my-aks", True),
         ("eks", "my-eks", False),
@@ -24,7 +25,7 @@ def test_found_by_its_contexts(mesh: FakeFederation) -> None:
 
 def test_not_in_a_federation(world: FakeFederation) -> None:
     """A cluster without a marker is named, with the namespace that was looked at."""
-    with pytest.raises(MeshkitError, match=r"^aks: the cluster is in no federation \(namespace consul\)$") as raised:
+    with pytest.raises(MeshkitError, match=r"^aks, eks: in no federation \(namespace consul\)$") as raised:
         discover.discover(world.clusters, "consul")
     assert "--namespace" in raised.value.hint
 
@@ -33,6 +34,22 @@ def test_datacenter_left_out(mesh: FakeFederation) -> None:
     """Half a federation can't be looked at; what is missing is named."""
     with pytest.raises(UsageError, match=r"^the federation mesh has more datacenters: eks$"):
         discover.discover({"aks": mesh.clusters["aks"]}, "consul")
+
+
+def test_one_cluster_that_does_not_answer(mesh: FakeFederation) -> None:
+    """It is the datacenter that no other context is, so the rest can be looked at at three in the morning."""
+    mesh.clusters["eks"].faults.unreachable = True
+    found = discover.discover({"my-aks": mesh.clusters["aks"], "my-eks": mesh.clusters["eks"]}, "consul")
+    assert [(dc.name, dc.context) for dc in found.federation.datacenters] == [("aks", "my-aks"), ("eks", "my-eks")]
+
+
+def test_what_is_left_of_a_federation(mesh: FakeFederation) -> None:
+    """A destroy that was killed half way is finished: clusters that are done with, or not named, are no error."""
+    mesh.clusters["aks"].remove(Ref("ConfigMap", "meshkit-federation", "consul"))
+    for named in (("aks", "eks"), ("eks",)):
+        kube = {name: mesh.clusters[name] for name in named}
+        found = discover.discover(kube, "consul", partial=True)
+        assert [dc.name for dc in found.federation.datacenters] == ["eks"]
 
 
 def test_clusters_of_two_federations(mesh: FakeFederation, monkeypatch: pytest.MonkeyPatch) -> None:

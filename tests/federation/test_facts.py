@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -65,7 +67,7 @@ def test_a_new_cluster() -> None:
     assert system
     seen = facts.observe(cluster, DC, FakeClock())
     assert seen == facts.ClusterFacts(
-        "aks", "v1.34.4", system["metadata"]["uid"], 7, default_storage_class="standard", load_balancer_seen=True
+        "aks", "v1.34.4", system["metadata"]["uid"], 7, "aks", storage_class="standard", load_balancer_seen=True
     )
 
 
@@ -78,12 +80,12 @@ def test_a_new_cluster() -> None:
         pytest.param(None, "", id="annotations may be missing altogether"),
     ],
 )
-def test_default_storage_class(annotations: dict[str, str] | None, expected: str) -> None:
+def test_storage_class(annotations: dict[str, str] | None, expected: str) -> None:
     """The default StorageClass is the one with the annotation."""
     cluster = FakeCluster("aks")
     cluster.remove(Ref("StorageClass", "standard"))
     cluster.put({"kind": "StorageClass", "metadata": {"name": "fast", "annotations": annotations}})
-    assert facts.observe(cluster, DC, FakeClock()).default_storage_class == expected
+    assert facts.observe(cluster, DC, FakeClock()).storage_class == expected
 
 
 @pytest.mark.parametrize(
@@ -131,3 +133,24 @@ def test_marker_as_written(mesh: FakeFederation) -> None:
     assert (marker.federation, marker.datacenter) == ("mesh", "eks")
     assert (marker.federation_id, marker.ca_fingerprint) == (identity.id, authority.fingerprint)
     assert [(dc.name, dc.context, dc.primary) for dc in marker.layout] == [("aks", "", True), ("eks", "", False)]
+
+
+@pytest.mark.parametrize("field", ["name", "datacenter"])
+def test_marker_with_a_name_that_leads_elsewhere(mesh: FakeFederation, field: str) -> None:
+    """Names in a ConfigMap become parts of paths: one that is no legal name is not taken."""
+    marker = mesh.clusters["aks"].find(Ref("ConfigMap", "meshkit-federation", "consul"))
+    assert marker
+    described = json.loads(marker["data"]["federation.json"]) | {field: "../../secret"}
+    marker["data"]["federation.json"] = json.dumps(described)
+    mesh.clusters["aks"].put(marker)
+    with pytest.raises(MeshkitError, match="aks: configmap meshkit-federation is damaged"):
+        facts.read_marker(mesh.clusters["aks"], "consul")
+
+
+def test_storage_class_that_the_values_ask_for(world: FakeFederation) -> None:
+    """A cluster without a default class is fine when the named one is there."""
+    dc = replace(world.federation.primary, values={"server": {"storageClass": "standard"}})
+    seen = facts.observe(world.clusters["aks"], dc, world.clock)
+    assert (seen.storage_class, seen.wanted_storage_class) == ("standard", "standard")
+    other = replace(dc, values={"server": {"storageClass": "fast"}})
+    assert facts.observe(world.clusters["aks"], other, world.clock).storage_class == ""

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+import shlex
+from collections.abc import Collection, Iterator, Mapping
 
 from meshkit.errors import CombinedError, MeshkitError
 from meshkit.events import Note
 from meshkit.federation import facts
 from meshkit.federation.change import Change
 from meshkit.federation.context import Context
-from meshkit.federation.facts import ClusterFacts
-from meshkit.federation.state import State
+from meshkit.federation.facts import ClusterFacts, Marker
+from meshkit.federation.state import State, known
 from meshkit.model import Datacenter
 from meshkit.pki import inspect
 
@@ -31,7 +32,7 @@ def plan(context: Context) -> tuple[Change, ...]:
             seen[name] = found
         else:
             problems.append(found)
-    problems += (*_helm(context), *judge(seen, context.state))
+    problems += (*_helm(context), *judge(seen, context.state, [dc.name for dc in context.federation.datacenters]))
     if len(problems) == 1:
         raise problems[0]
     if problems:
@@ -66,14 +67,15 @@ def _helm(context: Context) -> Iterator[MeshkitError]:
         yield error
 
 
-def judge(seen: Mapping[str, ClusterFacts], state: State) -> Iterator[MeshkitError]:
-    """Every problem, cluster by cluster and then between clusters."""
+def judge(seen: Mapping[str, ClusterFacts], state: State, described: Collection[str] = ()) -> Iterator[MeshkitError]:
+    """Every problem, cluster by cluster and then between clusters; ``described`` are all datacenters' names."""
     for cluster in seen.values():
         yield from _version(cluster)
         yield from _permissions(cluster)
         if not cluster.refused:
             yield from _objects(cluster)
         yield from _membership(cluster, state)
+        yield from _newer(cluster, state, described)
     yield from _same_cluster(seen)
     yield from _clocks(seen)
 
@@ -100,20 +102,28 @@ def _permissions(cluster: ClusterFacts) -> Iterator[MeshkitError]:
         flag = f" -n {p.namespace}" if p.namespace else ""
         yield MeshkitError(
             f"{cluster.datacenter}: no permission to {p.verb} {resource}{where}",
-            hint=f"ask the cluster's owner; check with: kubectl auth can-i {p.verb} {resource}{flag}",
+            hint=f"ask the cluster's owner; check with: {_kubectl(cluster)} auth can-i {p.verb} {resource}{flag}",
         )
 
 
 def _objects(cluster: ClusterFacts) -> Iterator[MeshkitError]:
     name = cluster.datacenter
-    if not cluster.default_storage_class:
+    if not cluster.storage_class:
+        wanted = cluster.wanted_storage_class
+        lacking = f"no StorageClass {wanted}" if wanted else "no default StorageClass"
         yield MeshkitError(
-            f"{name}: there is no default StorageClass for the servers' volumes",
-            hint="kubectl annotate storageclass NAME storageclass.kubernetes.io/is-default-class=true",
+            f"{name}: there is {lacking} for the servers' volumes",
+            hint="name one that is there in values.server.storageClass, or make one the default: "
+            f"{_kubectl(cluster)} annotate storageclass NAME storageclass.kubernetes.io/is-default-class=true",
         )
     if cluster.namespace_phase == "Terminating":
         yield MeshkitError(
             f"{name}: the namespace is being deleted", hint="wait until it is gone, or choose another with --namespace"
+        )
+    if cluster.lives_in:
+        yield MeshkitError(
+            f"{name}: the cluster's Consul is meshkit's already, in namespace {cluster.lives_in}",
+            hint=f"--namespace {cluster.lives_in}; or let it go there first: meshkit leave, or meshkit destroy",
         )
     for foreign in cluster.foreign_consul:
         yield MeshkitError(
@@ -129,12 +139,8 @@ def _membership(cluster: ClusterFacts, state: State) -> Iterator[MeshkitError]:
         return
     identity = state.identity()
     certificate = state.ca_certificate()
-    if identity is None or certificate is None:
-        yield MeshkitError(
-            f"{cluster.datacenter}: the cluster belongs to federation {marker.federation}, "
-            "whose state directory is not on this machine",
-            hint=f"restore {state.path} from a backup; only meshkit destroy lets go of the federation without it",
-        )
+    if identity is None or certificate is None or state.secrets() is None:
+        yield _without_state(cluster.datacenter, marker, state)
     elif marker.federation_id != identity.id:
         yield MeshkitError(
             f"{cluster.datacenter}: the cluster belongs to another federation, {marker.federation}",
@@ -150,6 +156,38 @@ def _membership(cluster: ClusterFacts, state: State) -> Iterator[MeshkitError]:
             f"{cluster.datacenter}: the cluster is already in the federation as datacenter {marker.datacenter}",
             hint=f"keep that name: {marker.datacenter}=CONTEXT",
         )
+
+
+def _without_state(datacenter: str, marker: Marker, state: State) -> MeshkitError:
+    """The state that made this federation is not the one at hand: lost, or only not named."""
+    if marker.federation != state.path.name and marker.federation in known():
+        return MeshkitError(
+            f"{datacenter}: the cluster belongs to federation {marker.federation}",
+            hint=f"--federation {marker.federation}",
+        )
+    path = state.path.with_name(marker.federation)
+    return MeshkitError(
+        f"{datacenter}: the cluster belongs to federation {marker.federation}, "
+        "whose state directory is not on this machine, or not whole",
+        hint=f"restore {path} from a backup; only meshkit destroy lets go of the federation without it",
+    )
+
+
+def _newer(cluster: ClusterFacts, state: State, described: Collection[str]) -> Iterator[MeshkitError]:
+    """A state directory from before a datacenter joined would drop that datacenter again."""
+    identity, marker = state.identity(), cluster.marker
+    if not described or identity is None or marker is None or marker.federation_id != identity.id:
+        return
+    unknown = [dc.name for dc in marker.layout if dc.name not in described]
+    if unknown:
+        yield MeshkitError(
+            f"{cluster.datacenter}: the cluster knows datacenters that {state.path} does not: {', '.join(unknown)}",
+            hint="the state directory is an old one: restore the newest; or name their contexts too",
+        )
+
+
+def _kubectl(cluster: ClusterFacts) -> str:
+    return f"kubectl --context {shlex.quote(cluster.context or 'CONTEXT')}"
 
 
 def _same_cluster(seen: Mapping[str, ClusterFacts]) -> Iterator[MeshkitError]:

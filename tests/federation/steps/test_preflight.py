@@ -17,7 +17,9 @@ from meshkit.federation.state import State
 from meshkit.federation.steps import preflight
 from meshkit.pki import profiles
 
-GOOD = ClusterFacts("aks", "v1.34.4", uid="one", skew_s=0.0, default_storage_class="standard", load_balancer_seen=True)
+GOOD = ClusterFacts(
+    "aks", "v1.34.4", uid="one", skew_s=0.0, context="aks", storage_class="standard", load_balancer_seen=True
+)
 OTHER = replace(GOOD, datacenter="eks", uid="two")
 SECRETS = Permission("create", "secrets", "", "consul")
 REVIEWS = Permission("list", "statefulsets", "apps")
@@ -55,12 +57,12 @@ def judged(*clusters: ClusterFacts, state: State | None = None) -> list[str]:
             id="every missing permission is named, with its group",
         ),
         pytest.param(
-            {"refused": (SECRETS,), "default_storage_class": ""},
+            {"refused": (SECRETS,), "storage_class": ""},
             ["aks: no permission to create secrets in namespace consul"],
             id="what could not be read is not judged",
         ),
         pytest.param(
-            {"default_storage_class": ""},
+            {"storage_class": ""},
             ["aks: there is no default StorageClass for the servers' volumes"],
             id="a default StorageClass is needed",
         ),
@@ -86,7 +88,7 @@ def test_rules_for_one_cluster(changes: dict[str, object], lines: list[str]) -> 
 def test_permission_hint_can_be_pasted() -> None:
     """The hint is the kubectl command that asks the same question."""
     (problem,) = preflight.judge({"aks": replace(GOOD, refused=(SECRETS,))}, State("mesh"))
-    assert "kubectl auth can-i create secrets -n consul" in problem.hint
+    assert "kubectl --context aks auth can-i create secrets -n consul" in problem.hint
 
 
 @pytest.mark.parametrize(
@@ -156,7 +158,7 @@ def test_membership(mesh: FakeFederation, changes: dict[str, str], line: str) ->
     assert not line or found[0].startswith(line)
 
 
-@pytest.mark.parametrize("lost", ["federation.json", "authority.pem"])
+@pytest.mark.parametrize("lost", ["federation.json", "authority.pem", "secrets.json"])
 def test_lost_state_directory_is_told_apart_from_a_new_federation(mesh: FakeFederation, lost: str) -> None:
     """Without the identity or the CA that the marker tells of, nothing is made anew; a backup is asked for."""
     (mesh.state.path / lost).unlink()
@@ -170,6 +172,46 @@ def test_lost_state_directory_is_told_apart_from_a_new_federation(mesh: FakeFede
         assert "backup" in problem.hint
     assert {name: cluster.everything() for name, cluster in mesh.clusters.items()} == before
     assert not (mesh.state.path / lost).exists()
+
+
+def test_an_older_state_directory_does_not_drop_a_datacenter(mesh: FakeFederation) -> None:
+    """A backup from before a datacenter joined is told so, and nothing forgets the newcomer."""
+    mesh.federation = replace(mesh.federation, datacenters=mesh.federation.datacenters[:1])
+    mesh.state.save_identity(mesh.federation)
+    with pytest.raises(MeshkitError, match=r"the cluster knows datacenters that .* does not: eks") as raised:
+        preflight.plan(mesh.context())
+    assert "restore the newest" in raised.value.hint
+
+
+def test_the_federation_s_own_consul_in_another_namespace(mesh: FakeFederation) -> None:
+    """Nobody is told to uninstall what meshkit itself installed."""
+    mesh.federation = replace(
+        mesh.federation, datacenters=tuple(replace(dc, namespace="other") for dc in mesh.federation.datacenters)
+    )
+    with pytest.raises(CombinedError) as raised:
+        preflight.plan(mesh.context())
+    for problem in raised.value.errors:
+        assert "the cluster's Consul is meshkit's already, in namespace consul" in problem.message
+        assert problem.hint.startswith("--namespace consul")
+
+
+def test_another_federation_of_this_machine_is_named_by_its_option(mesh: FakeFederation) -> None:
+    """Whoever forgot --federation is told so, and not to restore a backup."""
+    with pytest.raises(CombinedError) as raised:
+        preflight.plan(replace(mesh.context(), state=State("prod")))
+    assert [problem.hint for problem in raised.value.errors] == ["--federation mesh"] * 2
+
+
+@pytest.mark.parametrize(
+    ("wanted", "line"),
+    [
+        pytest.param("", "aks: there is no default StorageClass for the servers' volumes", id="no default"),
+        pytest.param("fast", "aks: there is no StorageClass fast for the servers' volumes", id="not the named one"),
+    ],
+)
+def test_no_storage_class(wanted: str, line: str) -> None:
+    """What is lacking is named: the default, or the class that the values ask for."""
+    assert judged(replace(GOOD, storage_class="", wanted_storage_class=wanted)) == [line]
 
 
 def test_all_problems_of_all_clusters_at_once(world: FakeFederation, tmp_path: Path) -> None:
