@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import typer
 
-from meshkit.cli.options import Contexts, Destination, FederationName, Source
+from meshkit.cli.options import Contexts, Destination, FederationName, Namespace, Source
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
 
 @app.command()
 def deny(
-    source: Source, destination: Destination, *, federation: FederationName = "", context: Contexts = None
+    source: Source,
+    destination: Destination,
+    *,
+    federation: FederationName = "",
+    context: Contexts = None,
+    namespace: Namespace = "",
 ) -> None:
     """Forbid one service to open connections to another, wherever in the federation either runs.
 
@@ -23,6 +28,6 @@ def deny(
       meshkit deny '*' api
       meshkit deny web api --context aks --context eks
     """
-    from meshkit.cli import intention
+    from meshkit.cli import intention, known
 
-    intention.write(federation, context or (), source, destination, "deny")
+    intention.write(known.opened(federation, context or (), namespace), source, destination, "deny")

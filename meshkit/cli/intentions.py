@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from meshkit.cli import console
-from meshkit.cli.options import Contexts, FederationName, Output
+from meshkit.cli.options import Contexts, FederationName, Namespace, Output
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
@@ -20,6 +20,7 @@ def intentions(
     ] = None,
     federation: FederationName = "",
     context: Contexts = None,
+    namespace: Namespace = "",
     output: Output = "table",
 ) -> None:
     """List who may talk to whom, in the order in which Consul decides.
@@ -32,7 +33,7 @@ def intentions(
     from meshkit.cli import known
     from meshkit.federation import segmentation
 
-    with known.opened(federation, context or ()) as opened:
+    with known.opened(federation, context or (), namespace) as opened:
         if remove:
             was_there = segmentation.remove(opened, *map(segmentation.check_service, remove))
             typer.echo("removed" if was_there else "there was no such intention")

@@ -27,6 +27,7 @@ Contexts = Annotated[
     list[str] | None,
     typer.Option("--context", metavar="CONTEXT", help="As with status, on a machine that did not make it; repeat it."),
 ]
+Namespace = Annotated[str, typer.Option("--namespace", help="Namespace of the federation, with contexts; consul.")]
 Clusters = Annotated[
     list[str] | None,
     typer.Argument(
