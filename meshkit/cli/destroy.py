@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from meshkit.cli import completion
 from meshkit.cli.options import Clusters, FederationName, Yes, confirm
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
@@ -16,26 +17,40 @@ TIMEOUT_S = 300.0
 def destroy(
     clusters: Clusters = None,
     *,
+    lost: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME",
+            help="A datacenter whose cluster is gone for good: it is not touched; repeat it.",
+            autocompletion=completion.datacenters,
+        ),
+    ] = None,
     yes: Yes = False,
     federation: FederationName = "",
     namespace: Annotated[str, typer.Option(help="Namespace of the federation, with contexts; consul.")] = "",
 ) -> None:
     """Remove Consul, its volumes and every secret from all clusters, and the CA from this machine.
 
-    With contexts it works without the state directory too, for a federation whose state was lost.
+    With contexts it works without the state directory too, for a federation whose state was lost. What a cluster
+    named by --lost holds stays there.
 
     \b
     Examples:
       meshkit destroy
       meshkit destroy aks eks --yes
+      meshkit destroy --lost gke
     """
     from meshkit.cli import known
-    from meshkit.federation import teardown
+    from meshkit.federation import lock, teardown
 
-    with known.opened(federation, clusters or (), namespace, timeout_s=TIMEOUT_S) as context:
-        names = ", ".join(dc.name for dc in context.federation.datacenters)
+    # By contexts a lost cluster has none, so that what is found may be less than the whole federation.
+    partial = bool(clusters and lost)
+    with known.opened(federation, clusters or (), namespace, timeout_s=TIMEOUT_S, partial=partial) as context:
+        shown = context.state.identity()
+        described = shown.federation if shown else context.federation
+        removed = teardown.without_lost(context.federation, lost or (), described)
+        names = ", ".join(dc.name for dc in removed) or "this machine alone"
         confirm(f"remove federation {context.federation.name} with all its data from {names}?", yes=yes)
-        with context.state.locked():
-            teardown.remove_datacenters(context, context.federation.datacenters)
-            context.state.remove()
+        with lock.held(context.state, shown):
+            teardown.destroy(context, removed)
     typer.echo(f"federation {context.federation.name} is gone")

@@ -17,7 +17,7 @@ from meshkit.model import DEFAULT_FEDERATION
 
 if TYPE_CHECKING:
     from meshkit.federation.context import Context
-    from meshkit.federation.state import State
+    from meshkit.federation.state import Identity, State
     from meshkit.model import Federation
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
@@ -79,27 +79,49 @@ def federate(  # noqa: PLR0913 - one parameter per option
     if file and (clusters or federation or any(options.values())):
         raise UsageError("a file and arguments can't be mixed", hint="put everything into the file, or leave out -f")
 
-    from meshkit import config
     from meshkit.cli import wiring
-    from meshkit.federation.state import State
+    from meshkit.federation import describe
 
-    name = federation or DEFAULT_FEDERATION
-    listed = [*(clusters or []), *_known(State(name), clusters or [])]
-    named = config.load(file) if file else config.from_arguments(listed, federation=name, **options)
-    state = State(named.name, read_passphrase(passphrase_file, os.environ))
-    whole = _whole(named, state, None if file else options)
+    passphrase = read_passphrase(passphrase_file, os.environ)
+    if file:
+        named, state, identity = _from_file(file, passphrase)
+    else:
+        named, state, identity = _from_arguments(clusters or [], federation or DEFAULT_FEDERATION, options, passphrase)
+    whole = describe.resolve(named, identity.federation if identity else None, None if file else options)
     contexts = {dc.context for dc in named.datacenters} if file else {_context(cluster) for cluster in clusters or []}
     with console.narrator() as observe, wiring.connect(whole, state, observe, timeout) as context:
         for dc in whole.datacenters:
             if dc.context not in contexts:
                 observe(Note("is in the federation already and stays", dc.name))
-        show = _plan(context, output) if dry_run else _run(context, state, output)
+        show = _plan(context, output) if dry_run else _run(context, identity, output)
     show()
 
 
-def _known(state: State, clusters: list[str]) -> list[str]:
-    """The clusters of a federation that exists and that are not named now, in the form of arguments."""
+def _from_file(file: str, passphrase: bytes | None) -> tuple[Federation, State, Identity | None]:
+    """What a mesh.yaml describes, and what this machine knows of that federation."""
+    from meshkit import config
+    from meshkit.federation.state import State, known
+
+    named = config.load(file, known=known())
+    state = State(named.name, passphrase)
+    return named, state, state.identity()
+
+
+def _from_arguments(
+    clusters: list[str], name: str, options: dict[str, Any], passphrase: bytes | None
+) -> tuple[Federation, State, Identity | None]:
+    """What the arguments describe, and what this machine knows of that federation."""
+    from meshkit import config
+    from meshkit.federation.state import State, known
+
+    state = State(name, passphrase)
     identity = state.identity()
+    listed = [*clusters, *_stay(identity, clusters)]
+    return config.from_arguments(listed, federation=name, known=known(), **options), state, identity
+
+
+def _stay(identity: Identity | None, clusters: list[str]) -> list[str]:
+    """The clusters of a federation that exists and that are not named now, in the form of arguments."""
     named = {_context(cluster) for cluster in clusters}
     known = identity.federation.datacenters if identity and clusters else ()
     return [f"{dc.name}={dc.context}" for dc in known if dc.context not in named]
@@ -109,13 +131,6 @@ def _context(cluster: str) -> str:
     """The context of ``CONTEXT`` or ``NAME=CONTEXT``; an equals sign in a context's own name comes after a NAME."""
     name, equals, context = cluster.partition("=")
     return context if equals else name
-
-
-def _whole(named: Federation, state: State, given: dict[str, Any] | None) -> Federation:
-    from meshkit.federation import describe
-
-    identity = state.identity()
-    return describe.resolve(named, identity.federation if identity else None, given)
 
 
 def _plan(context: Context, output: str) -> Callable[[], None]:
@@ -129,12 +144,12 @@ def _plan(context: Context, output: str) -> Callable[[], None]:
     return partial(typer.echo, plan.as_text(context.federation, found))
 
 
-def _run(context: Context, state: State, output: str) -> Callable[[], None]:
+def _run(context: Context, shown: Identity | None, output: str) -> Callable[[], None]:
     """Do it; what to print is printed when the narration has ended."""
-    from meshkit.federation import releases, runner
+    from meshkit.federation import lock, releases, runner
     from meshkit.report import plan
 
-    with state.locked():
+    with lock.held(context.state, shown):
         results = runner.run(context)
     addresses = releases.addresses(context) or {}
     if output == "json":

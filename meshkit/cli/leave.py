@@ -1,4 +1,4 @@
-"""``meshkit leave``: a datacenter goes, the others stay one mesh."""
+"""``meshkit leave``: datacenters go, the others stay one mesh."""
 
 from __future__ import annotations
 
@@ -15,28 +15,35 @@ TIMEOUT_S = 300.0
 
 @app.command()
 def leave(
-    datacenter: Annotated[str, typer.Argument(help="Its name.", autocompletion=completion.datacenters)],
+    datacenters: Annotated[list[str], typer.Argument(help="Their names.", autocompletion=completion.datacenters)],
     *,
     lost: Annotated[
-        bool, typer.Option("--lost", help="The cluster is gone for good: only make the others forget it.")
+        bool, typer.Option("--lost", help="Their clusters are gone for good: only make the others forget them.")
     ] = False,
     yes: Yes = False,
     federation: FederationName = "",
 ) -> None:
-    """Take a datacenter out of the federation: remove Consul and its data from the cluster, tell the others.
+    """Take datacenters out of the federation: remove Consul and its data from their clusters, tell the others.
+
+    Clusters that are lost at the same time must be named together: none of them can be told of the other.
 
     \b
     Examples:
       meshkit leave eks
       meshkit leave eks --lost --yes
+      meshkit leave gke doks --lost
     """
     from meshkit.cli import known
-    from meshkit.federation import departure
+    from meshkit.federation import departure, lock
 
     with known.opened(federation, (), timeout_s=TIMEOUT_S) as context:
-        going = departure.find(context.federation, datacenter)
-        what = "forget it in the others" if lost else f"remove Consul, its volumes and secrets from {going.context}"
-        confirm(f"take {going.name} out of federation {context.federation.name} and {what}?", yes=yes)
-        with context.state.locked():
-            departure.leave(context, going, lost=lost)
-    typer.echo(f"{going.name} has left the federation {context.federation.name}")
+        shown = context.state.identity()
+        leaving = departure.find(context.federation, datacenters, context.state)
+        names, clusters = ", ".join(leaving.names), ", ".join(dc.context for dc in leaving.going)
+        what = f"remove Consul, its volumes and secrets from {clusters}" if clusters else "finish what was begun"
+        what = "make the others forget it" if lost else what
+        confirm(f"take {names} out of federation {context.federation.name} and {what}?", yes=yes)
+        with lock.held(context.state, shown):
+            departure.leave(context, leaving, lost=lost)
+    have = "has" if len(leaving.names) == 1 else "have"
+    typer.echo(f"{names} {have} left the federation {context.federation.name}")

@@ -38,10 +38,12 @@ def from_arguments(  # noqa: PLR0913 - one parameter per option of the command l
     servers: int | None = None,
     gateways: int | None = None,
     chart: str = "",
+    known: Sequence[str] = (),
 ) -> Federation:
     """The federation of clusters given as ``CONTEXT`` or ``NAME=CONTEXT``; the first is primary unless one is named.
 
-    UsageError lists everything that is wrong.
+    ``known`` are the federations that exist: one of these may have come down to a single datacenter. UsageError lists
+    everything that is wrong.
     """
     named, problems = _named(clusters)
     options = {
@@ -57,14 +59,17 @@ def from_arguments(  # noqa: PLR0913 - one parameter per option of the command l
         **given,
         "datacenters": {name: {"context": context} for name, context in named.items()},
     }
-    found, faults = _checked(data, Path.cwd(), problems)
+    found, faults = _checked(data, Path.cwd(), problems, known)
     if found is None:
         raise as_error("arguments", faults, _shown_as_argument, _CONTEXTS)
     return found
 
 
-def load(path: Path | str) -> Federation:
-    """The federation that a mesh.yaml describes, ``-`` for standard input. UsageError names file, line and key."""
+def load(path: Path | str, *, known: Sequence[str] = ()) -> Federation:
+    """The federation that a mesh.yaml describes, ``-`` for standard input; ``known`` as for arguments.
+
+    UsageError names file, line and key.
+    """
     name = "standard input" if str(path) == STDIN else str(path)
     try:
         read = document.read(_content(Path(path), name))
@@ -73,7 +78,7 @@ def load(path: Path | str) -> Federation:
         raise UsageError(f"{name}{line}: {error.problem.text}", hint=error.problem.hint or _EXAMPLE) from None
     if read.data is None and not read.problems:
         raise UsageError(f"{name}: the file is empty", hint=_EXAMPLE)
-    found, faults = _checked(read.data, Path(path).parent, read.problems)
+    found, faults = _checked(read.data, Path(path).parent, read.problems, known)
     if found is None:
         raise as_error(name, sorted(faults, key=read.line), lambda p: _shown_in_file(name, read, p), _EXAMPLE)
     return found
@@ -113,19 +118,22 @@ def _named(clusters: Sequence[str]) -> tuple[dict[str, str], list[Problem]]:
     return named, problems
 
 
-def _checked(data: Any, folder: Path, before: Sequence[Problem]) -> tuple[Federation | None, list[Problem]]:
+def _checked(
+    data: Any, folder: Path, before: Sequence[Problem], known: Sequence[str]
+) -> tuple[Federation | None, list[Problem]]:
     """The federation when there is no problem at all, else every problem; the rules look at broken forms too."""
     form, problems = schema.parse(data, folder)
-    problems = [*before, *problems, *_rules(data, complete=not before)]
+    problems = [*before, *problems, *_rules(data, known, complete=not before)]
     return (None, problems) if problems or form is None else (_federation(form), [])
 
 
-def _rules(data: Any, *, complete: bool) -> Iterator[Problem]:
+def _rules(data: Any, known: Sequence[str], *, complete: bool) -> Iterator[Problem]:
     """What no single key decides. ``data`` may be of any shape; ``complete`` is False when entries were dropped."""
     entries = data.get("datacenters") if isinstance(data, Mapping) else None
     if not isinstance(entries, Mapping):
         return
-    if len(entries) < FEWEST and complete:
+    fewest = 1 if data.get("federation", DEFAULT_FEDERATION) in known else FEWEST
+    if len(entries) < fewest and complete:
         yield Problem(("datacenters",), f"a federation needs two clusters or more, not {len(entries)}", _CONTEXTS)
     contexts: dict[Any, str] = {}
     for name, entry in entries.items():

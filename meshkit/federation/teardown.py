@@ -6,15 +6,15 @@ removed; a namespace that was there before, or that holds something else by now,
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Collection, Iterator
 
 from meshkit.backends.base import Ref
 from meshkit.consul.names import CONSUL_RELEASE, GATEWAY_SELECTOR, PROBE_RELEASE, PROBE_SELECTOR, SERVER_SELECTOR
-from meshkit.errors import MeshkitError
+from meshkit.errors import MeshkitError, UnreachableError, UsageError
 from meshkit.events import Finished, Note, Progress, Started
 from meshkit.federation.context import Context
 from meshkit.federation.objects import FEDERATION_CONFIGMAP, MANAGED, MANAGED_SELECTOR
-from meshkit.model import Datacenter
+from meshkit.model import Datacenter, Federation
 
 TASK = "remove"
 GONE_TIMEOUT_S = 180.0
@@ -25,19 +25,65 @@ HELD = ("Deployment", "StatefulSet", "Pod", "PersistentVolumeClaim", "Service", 
 KUBERNETES_OWN = frozenset({"kube-root-ca.crt"})
 
 
-def remove_datacenters(context: Context, datacenters: tuple[Datacenter, ...]) -> None:
-    """Remove Consul and everything that meshkit made from these clusters, all at the same time."""
-    context.each(lambda dc: _remove(context, dc), datacenters)
+def without_lost(federation: Federation, lost: Collection[str], known: Federation) -> tuple[Datacenter, ...]:
+    """The datacenters whose clusters are still there.
+
+    ``known`` is the federation as this machine describes it, where ``federation`` may be only what was found of it.
+    UsageError for a name that is none of the federation's, and for a datacenter that was neither found nor lost.
+    """
+    names = [dc.name for dc in known.datacenters]
+    found = [dc.name for dc in federation.datacenters]
+    for name in lost:
+        if name not in names:
+            raise UsageError(
+                f"no datacenter {name} in federation {federation.name}", hint=f"there are: {', '.join(names)}"
+            )
+    missing = [name for name in names if name not in found and name not in lost]
+    if missing:
+        raise UsageError(
+            f"the federation {federation.name} has more datacenters: {', '.join(missing)}",
+            hint="name their contexts too",
+        )
+    return tuple(dc for dc in federation.datacenters if dc.name not in lost)
 
 
-def forget_in_mesh(context: Context, gone: Datacenter) -> None:
-    """Make the remaining datacenters forget the WAN members of one that left.
+def destroy(context: Context, datacenters: tuple[Datacenter, ...]) -> None:
+    """Remove the federation from these clusters, and when that is done its state from this machine."""
+    remove_datacenters(
+        context,
+        datacenters,
+        lambda dc: f"if the cluster is gone for good: add --lost {dc.name}; what it holds of meshkit's stays there",
+    )
+    context.state.remove()
 
-    Its gateways' federation state needs no call, and Consul has none: leaders prune it within the hour once the
+
+def remove_datacenters(
+    context: Context, datacenters: tuple[Datacenter, ...], if_gone: Callable[[Datacenter], str]
+) -> None:
+    """Remove Consul and everything that meshkit made from these clusters, all at the same time.
+
+    ``if_gone`` gives the hint for a cluster that does not answer.
+    """
+
+    def remove(dc: Datacenter) -> None:
+        try:
+            _remove(context, dc)
+        except UnreachableError as error:
+            raise UnreachableError(error.message, hint=if_gone(dc), detail=error.detail) from error
+
+    context.each(remove, datacenters)
+
+
+def forget_in_mesh(context: Context, gone: tuple[Datacenter, ...]) -> None:
+    """Make the remaining datacenters forget the WAN members of those that left.
+
+    Their gateways' federation states need no call, and Consul has none: leaders prune them within the hour once the
     datacenter has no members.
     """
-    remaining = tuple(dc for dc in context.federation.datacenters if dc.name != gone.name)
-    context.each(lambda dc: _forget_members(context, dc, gone), remaining)
+    if gone:
+        remaining = tuple(dc for dc in context.federation.datacenters if dc not in gone)
+        names = {dc.name for dc in gone}
+        context.each(lambda dc: _forget_members(context, dc, names), remaining)
 
 
 def leftovers(context: Context, datacenter: Datacenter) -> Iterator[str]:
@@ -99,11 +145,10 @@ def _remove_namespace(context: Context, dc: Datacenter) -> None:
     )
 
 
-def _forget_members(context: Context, dc: Datacenter, gone: Datacenter) -> None:
-    consul = context.consul(dc.name)
-
+def _forget_members(context: Context, dc: Datacenter, gone: Collection[str]) -> None:
     def still_known() -> str:
-        members = [m.name for m in consul.wan_members() if m.datacenter == gone.name]
+        consul = context.consul(dc.name)  # may be without a leader for a moment
+        members = [m.name for m in consul.wan_members() if m.datacenter in gone]
         for name in members:
             try:
                 consul.force_leave(name)

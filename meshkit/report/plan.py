@@ -70,6 +70,9 @@ def result_as_text(federation: Federation, results: Sequence[StepResult], addres
     for dc in federation.datacenters:
         role = "primary" if dc.primary else "secondary"
         lines.append(f"  {dc.name:<12} {role:<10} gateway {host_port(addresses.get(dc.name, '?'), dc.gateway_port)}")
+    if not federation.pairs:
+        lines.append("next: meshkit federate CONTEXT, for a second datacenter")
+        return "\n".join(lines)
     lines.append("  requests cross the gateways in every direction, allowed and refused as the intentions say")
     source, target = federation.pairs[0]
     allow = f"meshkit allow {probe_service(source.name)} {probe_service(target.name)}"

@@ -9,7 +9,7 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from fakes.federation import FakeFederation
+from fakes.federation import FakeFederation, described
 from fakes.kube import FakeCluster
 from meshkit.federation import runner
 
@@ -106,6 +106,46 @@ def test_leave_and_destroy(meshkit: Meshkit, mesh: FakeFederation) -> None:
     assert meshkit("status").code == 2
 
 
+def test_several_leave(meshkit: Meshkit, world: FakeFederation) -> None:
+    """Clusters that were lost together leave together."""
+    for name in ("gke", "doks"):
+        world.add_cluster(name)
+    meshkit("federate", "aks", "eks", "gke", "doks")
+    for name in ("gke", "doks"):
+        world.clusters[name].faults.unreachable = True
+        world.wan.cut(name, "aks")
+        world.wan.cut(name, "eks")
+    result = meshkit("leave", "gke", "doks", "--lost", "--yes")
+    assert (result.code, result.out) == (0, "gke, doks have left the federation mesh\n"), result.err
+
+
+@pytest.mark.parametrize("contexts", [(), ("aks",)], ids=["by the state directory", "by contexts"])
+def test_destroy_with_a_lost_cluster(meshkit: Meshkit, mesh: FakeFederation, contexts: tuple[str, ...]) -> None:
+    """The federation ends although one of its clusters is gone for good."""
+    mesh.clusters["eks"].faults.unreachable = True
+    result = meshkit("destroy", *contexts, "--lost", "eks", "--yes")
+    assert (result.code, result.out) == (0, "federation mesh is gone\n"), result.err
+    assert mesh.clusters["aks"].everything() == FakeCluster("aks").everything()
+    assert not mesh.state.path.exists()
+
+
+@pytest.mark.parametrize("arguments", [("leave", "eks"), ("destroy",)], ids=["leave", "destroy"])
+def test_changed_while_asked(
+    meshkit: Meshkit, mesh: FakeFederation, monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...]
+) -> None:
+    """A yes to one federation is none to what another run has made of it meanwhile."""
+
+    def confirm(*_: object, **__: object) -> None:
+        mesh.state.save_identity(described(("aks", "eks", "gke")))
+
+    monkeypatch.setattr(f"meshkit.cli.{arguments[0]}.confirm", confirm)
+    before = {name: cluster.everything() for name, cluster in mesh.clusters.items()}
+    result = meshkit(*arguments)
+    assert result.code == 1
+    assert "meshkit: error: the federation changed meanwhile\nmeshkit: hint: run again\n" in result.err
+    assert {name: cluster.everything() for name, cluster in mesh.clusters.items()} == before
+
+
 @pytest.mark.parametrize(
     ("arguments", "error"),
     [
@@ -113,6 +153,9 @@ def test_leave_and_destroy(meshkit: Meshkit, mesh: FakeFederation) -> None:
         pytest.param(["leave", "eks"], "this needs a yes, and there is no terminal to ask on", id="leave unasked"),
         pytest.param(["leave", "aks", "--yes"], "aks is the primary and can't leave", id="the primary leaving"),
         pytest.param(["leave", "gcp", "--yes"], "no datacenter gcp in federation mesh", id="an unknown one leaving"),
+        pytest.param(
+            ["destroy", "--lost", "gcp", "--yes"], "no datacenter gcp in federation mesh", id="an unknown lost"
+        ),
         pytest.param(["allow", "web api", "db"], "'web api' is not a service name", id="a service name with a blank"),
         pytest.param(["allow", "web"], "missing argument", id="an argument too few"),
         pytest.param(

@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 
-from fakes.federation import FakeFederation
-from meshkit.federation import runner
+from fakes.federation import FakeFederation, described
+from meshkit.federation import describe, runner
+from meshkit.model import Federation
 
 Meshkit = Callable[..., Any]
 KUBECONFIG = """\
@@ -184,3 +185,33 @@ def test_a_datacenter_that_is_not_named_stays(meshkit: Meshkit, world: FakeFeder
     assert result.code == 0, result.err
     assert "! eks: is in the federation already and stays" in result.err
     assert [dc.name for dc in world.federation.datacenters] == ["aks", "eks", "gke"]
+
+
+@pytest.mark.parametrize("form", ["by context", "by file"])
+def test_a_federation_of_one_that_is_left(meshkit: Meshkit, world: FakeFederation, tmp_path: Path, form: str) -> None:
+    """After all others have left it can still be repaired and renewed, and joined again."""
+    meshkit("federate", "aks", "eks")
+    meshkit("leave", "eks", "--yes")
+    file = tmp_path / "mesh.yaml"
+    file.write_text("datacenters:\n  aks: {context: aks}\n")
+    result = meshkit("federate", *(["aks"] if form == "by context" else ["-f", str(file)]))
+    assert result.code == 0, result.err
+    assert result.out.splitlines()[-1] == "next: meshkit federate CONTEXT, for a second datacenter"
+    assert meshkit("federate", "eks").code == 0
+    assert [dc.name for dc in world.federation.datacenters] == ["aks", "eks"]
+
+
+def test_changed_meanwhile(meshkit: Meshkit, world: FakeFederation, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What another run does between reading the federation and locking it is not undone."""
+    meshkit("federate", "aks", "eks")
+    resolve = describe.resolve
+
+    def meanwhile(*arguments: Any) -> Federation:
+        world.state.save_identity(described(("aks", "eks", "gke")))
+        return resolve(*arguments)
+
+    monkeypatch.setattr(describe, "resolve", meanwhile)
+    result = meshkit("federate", "aks", "eks")
+    assert result.code == 1
+    assert "meshkit: error: the federation changed meanwhile" in result.err
+    assert world.state.identity().federation == described(("aks", "eks", "gke"))

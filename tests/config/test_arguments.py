@@ -48,6 +48,14 @@ def test_a_chart_folder_becomes_absolute(tmp_path: Path, monkeypatch: pytest.Mon
     assert from_arguments(["a", "b"], chart="chart").chart == str(tmp_path / "chart")
 
 
+def test_a_known_federation_may_have_come_down_to_one_cluster() -> None:
+    """It must be possible to repair it; a new one still needs two."""
+    assert [dc.name for dc in from_arguments(["aks"], known=["mesh"]).datacenters] == ["aks"]
+    for known, clusters in ((["shop"], ["aks"]), (["mesh"], [])):
+        with pytest.raises(UsageError, match="two clusters or more"):
+            from_arguments(clusters, known=known)
+
+
 WRONG: dict[str, tuple[list[str], dict[str, Any], str, str]] = {
     "no cluster": ([], {}, "two clusters or more, not 0", "get-contexts"),
     "a single cluster": (["aks"], {}, "two clusters or more, not 1", "get-contexts"),

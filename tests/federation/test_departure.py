@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 
 from fakes.faults import Killed, Killer
 from fakes.federation import FakeFederation
 from fakes.kube import FakeCluster
-from meshkit.errors import MeshkitError, UnreachableError, UsageError
-from meshkit.federation import departure, facts, runner
+from meshkit.backends.base import Consul
+from meshkit.errors import DeadlineError, MeshkitError, UnreachableError, UsageError
+from meshkit.federation import departure, facts, runner, teardown
 from meshkit.federation.change import Change
+from meshkit.federation.departure import Departure
 
 
 @pytest.fixture
@@ -22,13 +25,15 @@ def three() -> FakeFederation:
     return made
 
 
-def leave(world: FakeFederation, name: str = "gke", *, lost: bool = False, killer: Killer | None = None) -> None:
+def leave(world: FakeFederation, *names: str, lost: bool = False, killer: Killer | None = None) -> None:
     """One run of the command; what the state directory knows afterwards is what the next run starts from."""
     context = world.context(killer=killer)
-    departure.leave(context, departure.find(context.federation, name), lost=lost)
-    identity = world.state.identity()
-    assert identity
-    world.federation = identity.federation
+    try:
+        departure.leave(context, departure.find(context.federation, names or ("gke",), context.state), lost=lost)
+    finally:
+        identity = world.state.identity()
+        assert identity
+        world.federation = identity.federation
 
 
 def members(world: FakeFederation, name: str) -> set[str]:
@@ -78,18 +83,55 @@ def test_unreachable_cluster(three: FakeFederation) -> None:
 
 @pytest.mark.parametrize("place", [1, 4, 8, 14, 17, 19])
 def test_killed_half_way(three: FakeFederation, place: int) -> None:
-    """The description lets go only when all else is done, so the same command finishes it."""
+    """Wherever a run is killed, the same command finishes it."""
     with pytest.raises(Killed):
         leave(three, killer=Killer(place))
-    identity = three.state.identity()
-    assert identity
-    if len(identity.federation.datacenters) == 3:
-        leave(three)
-    else:
-        three.federation = identity.federation
-        runner.run(three.context())
+    leave(three)
+    assert three.state.server_certificate("gke") is None
     assert three.clusters["gke"].everything() == FakeCluster("gke").everything()
     assert changed(three) == []
+
+
+def test_two_lost_clusters(three: FakeFederation) -> None:
+    """Clusters that are lost at the same time leave together: neither is asked to forget the other."""
+    for name in ("eks", "gke"):
+        three.clusters[name].faults.unreachable = True
+        three.wan.cut(name, "aks")
+    asked = [three.clusters[name].faults.calls for name in ("eks", "gke")]
+    leave(three, "gke", "eks", lost=True)
+    assert [three.clusters[name].faults.calls for name in ("eks", "gke")] == asked
+    assert [dc.name for dc in three.federation.datacenters] == ["aks"]
+    assert members(three, "aks") == {"aks"}
+    assert changed(three) == []
+
+
+def test_no_leader_for_a_moment(three: FakeFederation) -> None:
+    """Servers that just elect a leader are waited for."""
+    three.wan.cut("gke", "aks")
+    three.wan.cut("gke", "eks")
+    context, opened = three.context(), list[str]()
+
+    def consul(name: str) -> Consul:
+        opened.append(name)
+        if opened.count(name) == 1:
+            raise UnreachableError(f"{name}: no Consul server has a leader yet")
+        return context.consul(name)
+
+    teardown.forget_in_mesh(replace(context, consul=consul), (three.federation.datacenters[2],))
+    assert sorted(set(opened)) == ["aks", "eks"]
+    assert members(three, "aks") == members(three, "eks") == {"aks", "eks"}
+
+
+def test_the_others_can_not_be_settled(three: FakeFederation) -> None:
+    """When the last steps fail the same command finishes them, and only then is the datacenter unknown."""
+    three.wan.cut("aks", "eks")
+    with pytest.raises(DeadlineError):
+        leave(three)
+    three.wan.heal("aks", "eks")
+    leave(three)
+    assert changed(three) == []
+    with pytest.raises(UsageError, match="no datacenter gke"):
+        leave(three)
 
 
 def test_comes_back(three: FakeFederation) -> None:
@@ -117,7 +159,7 @@ def test_comes_back(three: FakeFederation) -> None:
 def test_who_can_not_leave(world: FakeFederation, name: str, line: str, hint: str) -> None:
     """Refused by name, with what there is instead."""
     with pytest.raises(UsageError) as raised:
-        departure.find(world.federation, name)
+        departure.find(world.federation, (name,), world.state)
     assert (raised.value.message, raised.value.hint) == (line, hint)
 
 
@@ -127,5 +169,5 @@ def test_needs_the_state_directory(three: FakeFederation, lost: str) -> None:
     (three.state.path / lost).unlink()
     before = three.clusters["gke"].everything()
     with pytest.raises(MeshkitError, match="a datacenter leaves from the machine that holds the federation's state"):
-        departure.leave(three.context(), three.federation.secondaries[1], lost=False)
+        departure.leave(three.context(), Departure(("gke",), three.federation.secondaries[1:]), lost=False)
     assert three.clusters["gke"].everything() == before

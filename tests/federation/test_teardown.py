@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 
 from fakes.faults import Killed, Killer
-from fakes.federation import FakeFederation
+from fakes.federation import FakeFederation, described
 from fakes.kube import FakeCluster
 from meshkit.backends.base import Ref
-from meshkit.errors import DeadlineError, UnreachableError
+from meshkit.errors import DeadlineError, UnreachableError, UsageError
 from meshkit.events import Finished, Note
 from meshkit.federation import runner, teardown
 
@@ -23,7 +23,7 @@ def pristine(name: str) -> list[str]:
 
 
 def destroy(world: FakeFederation, **options: Any) -> None:
-    teardown.remove_datacenters(world.context(**options), world.federation.datacenters)
+    teardown.remove_datacenters(world.context(**options), world.federation.datacenters, lambda dc: f"{dc.name} is gone")
 
 
 def test_nothing_is_left(mesh: FakeFederation) -> None:
@@ -143,8 +143,9 @@ def test_pod_that_never_ends(mesh: FakeFederation) -> None:
 def test_unreachable_cluster(mesh: FakeFederation) -> None:
     """One cluster that does not answer does not keep the others from being removed."""
     mesh.clusters["eks"].faults.unreachable = True
-    with pytest.raises(UnreachableError, match="eks: the API server cannot be reached"):
+    with pytest.raises(UnreachableError, match="eks: the API server cannot be reached") as raised:
         destroy(mesh)
+    assert raised.value.hint == "eks is gone"
     assert mesh.clusters["aks"].everything() == pristine("aks")
 
 
@@ -158,3 +159,34 @@ def test_federate_again_after_destroy(mesh: FakeFederation) -> None:
     assert before
     assert after
     assert after.fingerprint != before.fingerprint
+
+
+def test_lost_cluster(mesh: FakeFederation) -> None:
+    """A cluster that is gone for good is not touched, the others are removed, and so is the state."""
+    eks = mesh.clusters["eks"]
+    eks.faults.unreachable = True
+    with pytest.raises(UnreachableError) as raised:
+        teardown.destroy(mesh.context(), mesh.federation.datacenters)
+    assert raised.value.hint == (
+        "if the cluster is gone for good: add --lost eks; what it holds of meshkit's stays there"
+    )
+    assert mesh.state.identity()
+    asked = eks.faults.calls
+    teardown.destroy(mesh.context(), teardown.without_lost(mesh.federation, ["eks"], mesh.federation))
+    assert eks.faults.calls == asked
+    assert mesh.clusters["aks"].everything() == pristine("aks")
+    assert mesh.state.identity() is None
+
+
+@pytest.mark.parametrize(
+    ("found", "lost", "error"),
+    [
+        pytest.param(("aks", "eks"), ["gke"], "no datacenter gke in federation mesh", id="a name that is none"),
+        pytest.param(("aks",), [], "the federation mesh has more datacenters: eks", id="neither found nor lost"),
+    ],
+)
+def test_who_can_not_be_lost(found: tuple[str, ...], lost: list[str], error: str) -> None:
+    """Nothing is left standing by a slip of the pen."""
+    with pytest.raises(UsageError, match=error) as raised:
+        teardown.without_lost(described(found), lost, described(("aks", "eks")))
+    assert raised.value.hint
