@@ -15,7 +15,9 @@ TIMEOUT_S = 300.0
 
 @app.command()
 def leave(
-    datacenters: Annotated[list[str], typer.Argument(help="Their names.", autocompletion=completion.datacenters)],
+    datacenters: Annotated[
+        list[str], typer.Argument(metavar="NAME", help="Datacenters.", autocompletion=completion.datacenters)
+    ],
     *,
     lost: Annotated[
         bool, typer.Option("--lost", help="Their clusters are gone for good: only make the others forget them.")
