@@ -8,7 +8,7 @@ threads; each has its own deadline, so that a hanging API server cannot hang mes
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
@@ -158,16 +158,26 @@ class Consul(Protocol):
         """Config entries of a kind, as this datacenter holds them."""
         ...
 
-    def write_config_entry(self, entry: Manifest) -> None:
-        """Create or replace a config entry (in the primary, wherever asked)."""
+    def write_config_entry(self, entry: Manifest, *, cas: int | None = None) -> bool:
+        """Create or replace a config entry (in the primary, wherever asked).
+
+        With ``cas`` only while the entry's ModifyIndex is this one, 0 for no entry; False when it is another by now.
+        """
         ...
 
-    def delete_config_entry(self, kind: str, name: str) -> None:
-        """Delete a config entry; nothing happens when it is gone."""
+    def delete_config_entry(self, kind: str, name: str, *, cas: int | None = None) -> bool:
+        """Delete a config entry; nothing happens when it is gone.
+
+        With ``cas`` only while its ModifyIndex is this one; False when it is another by now, or the entry is gone.
+        """
         ...
 
     def policies(self) -> Mapping[str, Manifest]:
-        """ACL policies by name, without their rules' ids being of interest."""
+        """ACL policies by name, without their rules."""
+        ...
+
+    def policy_rules(self, names: Collection[str]) -> Mapping[str, str]:
+        """The rules of these ACL policies, letter by letter as written; those that don't exist are left out."""
         ...
 
     def write_policy(self, name: str, rules: str, description: str) -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import os
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, TypeVar
 from urllib.parse import quote
@@ -84,13 +84,15 @@ class ConsulClient:
         """See ``base.Consul``."""
         return self._call(lambda: self._client.config.list(kind)) or []
 
-    def write_config_entry(self, entry: Manifest) -> None:
+    def write_config_entry(self, entry: Manifest, *, cas: int | None = None) -> bool:
         """See ``base.Consul``."""
-        self._call(lambda: self._client.config.put(entry))
+        # The library's config.put leaves out a cas of 0, which would replace what somebody else has just created.
+        return self._request("put", "/v1/config", params=_check_and_set(cas), body=entry) is not False
 
-    def delete_config_entry(self, kind: str, name: str) -> None:
+    def delete_config_entry(self, kind: str, name: str, *, cas: int | None = None) -> bool:
         """See ``base.Consul``."""
-        self._request("delete", f"/v1/config/{kind}/{quote(name)}")
+        # Without cas Consul answers {} and not true.
+        return self._request("delete", f"/v1/config/{kind}/{quote(name)}", params=_check_and_set(cas)) is not False
 
     def acl_replication(self) -> Manifest:
         """See ``base.Consul``."""
@@ -104,6 +106,12 @@ class ConsulClient:
     def policies(self) -> Mapping[str, Manifest]:
         """See ``base.Consul``."""
         return {entry["Name"]: entry for entry in self._request("get", "/v1/acl/policies")}
+
+    def policy_rules(self, names: Collection[str]) -> Mapping[str, str]:
+        """See ``base.Consul``."""
+        # By id: a name that isn't there answers "ACL not found", which is also said of an unknown token.
+        known = {name: entry["ID"] for name, entry in self.policies().items() if name in names}
+        return {name: self._request("get", f"/v1/acl/policy/{known[name]}")["Rules"] for name in known}
 
     def write_policy(self, name: str, rules: str, description: str) -> None:
         """See ``base.Consul``."""
@@ -178,6 +186,10 @@ class ConsulClient:
 
 class _UnknownTokenError(UnreachableError):
     """The server does not know the token (yet): to a wait that is no different from a server that is not up."""
+
+
+def _check_and_set(index: int | None) -> list[tuple[str, str]]:
+    return [] if index is None else [("cas", str(index))]
 
 
 def _parsed(response: consul_base.Response) -> Any:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import os
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -70,14 +71,18 @@ def plugin_failures() -> Iterator[list[str]]:
 
 
 class _Collector(logging.Handler):
-    """Keeps the messages that the kubeconfig module logs at level error."""
+    """Keeps the messages that the kubeconfig module logs at level error in the thread that made this.
+
+    Clients of several contexts are made at once, and the root logger hands everyone's messages to everyone.
+    """
 
     def __init__(self) -> None:
         super().__init__(logging.ERROR)
+        self._thread = threading.get_ident()
         self.messages: list[str] = []
 
     def emit(self, record: logging.LogRecord) -> None:
-        if record.module == "kube_config":
+        if record.module == "kube_config" and threading.get_ident() == self._thread:
             self.messages.append(record.getMessage())
 
 

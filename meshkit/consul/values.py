@@ -12,6 +12,13 @@ from meshkit.consul.names import CA, CONSUL_RELEASE, GOSSIP, SERVER_CERT, TOKENS
 from meshkit.model import Datacenter, Federation, host_port
 
 FIRST_UPSTREAM_PORT = 9101
+PROBE_IMAGES = {
+    "image": "imageEnvoy",
+    "imageConsul": "image",
+    "imagePullPolicy": "imagePullPolicy",
+    "imagePullSecrets": "imagePullSecrets",
+}
+"""The probe's values by the user's global ones of the Consul release: one registry serves both."""
 CERTIFICATE_ANNOTATION = "meshkit.dev/server-certificate"
 Values = dict[str, Any]
 
@@ -65,8 +72,9 @@ def consul_values(
 
 
 def probe_values(federation: Federation, datacenter: Datacenter) -> Values:
-    """Values of the probe's release: its own name, and a port for each other datacenter's probe."""
+    """Values of the probe's release: its own name, a port for each other datacenter's probe, the user's registry."""
     return {
+        **_images(datacenter),
         "service": probe_service(datacenter.name),
         "datacenter": datacenter.name,
         "consulName": CONSUL_RELEASE,
@@ -104,6 +112,14 @@ def _light() -> Values:
         "global": {"acls": {"agentToken": _token("agent"), "dnsToken": _token("dns")}},
         "meshGateway": {"aclToken": _token("mesh-gateway")},
     }
+
+
+def _images(datacenter: Datacenter) -> Values:
+    """Where the user's images come from; what is not set stays the chart's own."""
+    theirs = datacenter.values.get("global")
+    if not isinstance(theirs, Mapping):
+        return {}
+    return {key: theirs[name] for key, name in PROBE_IMAGES.items() if theirs.get(name)}
 
 
 def _annotations(datacenter: Datacenter, certificate: str) -> str:

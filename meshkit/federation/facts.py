@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 
 from meshkit.backends.base import Clock, Kube, Manifest, Permission, Ref
 from meshkit.consul.names import LEGAL_NAME, SERVER_SELECTOR
-from meshkit.errors import MeshkitError
+from meshkit.errors import ForbiddenError, MeshkitError
 from meshkit.federation.objects import FEDERATION_CONFIGMAP
 from meshkit.model import Datacenter
 
@@ -116,7 +116,7 @@ def _with_objects(facts: ClusterFacts, kube: Kube, datacenter: Datacenter) -> Cl
     marker = read_marker(kube, namespace)
     servers = kube.list("StatefulSet", selector=SERVER_SELECTOR)
     elsewhere = {s["metadata"]["namespace"] for s in servers} - {namespace}
-    marked = next((place for place in sorted(elsewhere) if kube.get(Ref("ConfigMap", FEDERATION_CONFIGMAP, place))), "")
+    marked = next((place for place in sorted(elsewhere) if _is_marked(kube, place)), "")
     wanted = str((datacenter.values.get("server") or {}).get("storageClass") or "")
     return replace(
         facts,
@@ -128,6 +128,14 @@ def _with_objects(facts: ClusterFacts, kube: Kube, datacenter: Datacenter) -> Cl
         lives_in=marked,
         marker=marker,
     )
+
+
+def _is_marked(kube: Kube, namespace: str) -> bool:
+    """Whether another namespace is meshkit's, as far as these credentials, which need not reach there, can see."""
+    try:
+        return kube.get(Ref("ConfigMap", FEDERATION_CONFIGMAP, namespace)) is not None
+    except ForbiddenError:
+        return False
 
 
 def read_marker(kube: Kube, namespace: str) -> Marker | None:

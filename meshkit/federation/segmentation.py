@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 
 from meshkit.backends.base import Consul, Manifest
 from meshkit.consul import config_entries
@@ -13,6 +14,8 @@ from meshkit.federation.context import Context
 
 TASK = "intentions"
 KIND = "service-intentions"
+ATTEMPTS = 10
+"""Each lost one is a write of somebody else that went through, so only as many as ran at once are needed."""
 SERVICE = re.compile(r"[a-zA-Z0-9]([-a-zA-Z0-9]{0,62}[a-zA-Z0-9])?")
 """A DNS label, since services are looked up by name; RFC 1123."""
 
@@ -40,12 +43,9 @@ def write(context: Context, wanted: Intention) -> bool:
             hint="allow what you need: meshkit allow SRC DST, or '*' for one of the two",
         )
     consul = context.consul(context.federation.primary.name)
-    entry = _entry(consul, wanted.destination)
-    changed = wanted not in config_entries.intentions([entry] if entry else [])
+    changed = _settled(wanted.destination, lambda: _set(consul, wanted))
     if changed:
-        _refuse_permissions(entry, wanted)
         _note_unknown(context, consul, wanted)
-        consul.write_config_entry(config_entries.with_intention(entry, wanted))
     context.each(lambda dc: context.wait(TASK, dc.name, lambda: _missing(context.consul(dc.name), wanted)))
     return changed
 
@@ -57,15 +57,40 @@ def remove(context: Context, source: str, destination: str) -> bool:
             "the default-deny intention is part of the federation", hint="allow what you need: meshkit allow SRC DST"
         )
     consul = context.consul(context.federation.primary.name)
+    return _settled(destination, lambda: _unset(consul, source, destination))
+
+
+def _settled(destination: str, attempt: Callable[[], bool | None]) -> bool:
+    """What an attempt says once it is not None: until then somebody else wrote between its reading and its writing.
+
+    A destination's intentions are one entry, written whole: without this one of two commands at once would be lost.
+    """
+    for _ in range(ATTEMPTS):
+        outcome = attempt()
+        if outcome is not None:
+            return outcome
+    raise MeshkitError(
+        f"the intentions to {destination} are changed by others all the time", hint="try again when that has stopped"
+    )
+
+
+def _set(consul: Consul, wanted: Intention) -> bool | None:
+    entry = _entry(consul, wanted.destination)
+    if wanted in config_entries.intentions([entry] if entry else []):
+        return False
+    _refuse_permissions(entry, wanted)
+    index = entry["ModifyIndex"] if entry else 0
+    return consul.write_config_entry(config_entries.with_intention(entry, wanted), cas=index) or None
+
+
+def _unset(consul: Consul, source: str, destination: str) -> bool | None:
     entry = _entry(consul, destination)
     if entry is None or source not in [s["Name"] for s in entry.get("Sources") or ()]:
         return False
     kept = config_entries.without_intention(entry, source)
     if kept is None:
-        consul.delete_config_entry(KIND, destination)
-    else:
-        consul.write_config_entry(kept)
-    return True
+        return consul.delete_config_entry(KIND, destination, cas=entry["ModifyIndex"]) or None
+    return consul.write_config_entry(kept, cas=entry["ModifyIndex"]) or None
 
 
 def _entry(consul: Consul, destination: str) -> Manifest | None:

@@ -182,7 +182,8 @@ def _newer(cluster: ClusterFacts, state: State, described: Collection[str]) -> I
     if unknown:
         yield MeshkitError(
             f"{cluster.datacenter}: the cluster knows datacenters that {state.path} does not: {', '.join(unknown)}",
-            hint="the state directory is an old one: restore the newest; or name their contexts too",
+            hint=f"finish meshkit leave {' '.join(unknown)} if it was interrupted; "
+            "else the state directory is an old one: restore the newest",
         )
 
 

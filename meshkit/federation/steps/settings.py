@@ -26,7 +26,11 @@ def plan(context: Context) -> tuple[Change, ...]:
     """What the primary lacks; everything, while it has no server that answers."""
     primary = context.federation.primary
     try:
-        lacking = tuple(_lacking(context, context.consul(primary.name)))
+        consul = context.consul(primary.name)
+        return (
+            *_policies(consul, primary),
+            *(Change("create", what, primary.name) for what in _lacking(context, consul)),
+        )
     except MeshkitError:
         lacking = ("ACL policies and tokens", "proxy-defaults with gateway mode local", "default-deny intention")
     return tuple(Change("create", what, primary.name) for what in lacking)
@@ -50,11 +54,16 @@ def _leaderless(context: Context, primary: Datacenter) -> str:
     return ""
 
 
+def _policies(consul: Consul, primary: Datacenter) -> Iterator[Change]:
+    held = consul.policy_rules(acl.POLICIES)
+    for name, rules in acl.POLICIES.items():
+        if name not in held:
+            yield Change("create", f"ACL policy {name}", primary.name)
+        elif held[name] != rules:
+            yield Change("update", f"ACL policy {name}", primary.name, "its rules changed")
+
+
 def _lacking(context: Context, consul: Consul) -> Iterator[str]:
-    policies = consul.policies()
-    for name in acl.POLICIES:
-        if name not in policies:
-            yield f"ACL policy {name}"
     for spec in _tokens(context):
         held = consul.token(_secret(context, spec.name))
         if held is None or not spec.matches(held):
