@@ -54,6 +54,36 @@ def test_probe_values_are_those_in_the_golden_file(golden: Callable[[str, str], 
     golden("probe-values.yaml", yaml.safe_dump(values, sort_keys=False))
 
 
+def test_the_probe_comes_from_where_the_users_images_come_from(golden: Callable[[str, str], None]) -> None:
+    """A site without internet, or with a registry of its own, names it once, for the Consul release."""
+    theirs = {
+        "image": "registry.example/consul:1.22.7",
+        "imageEnvoy": "registry.example/envoy:v1.36.4",
+        "imagePullPolicy": "Always",
+        "imagePullSecrets": [{"name": "registry"}],
+        "logLevel": "debug",
+    }
+    values = probe_values(FEDERATION, replace(FEDERATION.primary, values={"global": theirs}))
+    assert unknown(values, schema("mesh-probe"), schema("mesh-probe")) == []
+    golden("probe-values-registry.yaml", yaml.safe_dump(values, sort_keys=False))
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        pytest.param({}, id="no values"),
+        pytest.param({"global": None}, id="nothing in global"),
+        pytest.param({"global": {"image": None, "imagePullPolicy": ""}}, id="the official chart's empty defaults"),
+        pytest.param({"server": {"image": "registry.example/consul:1"}}, id="an image of the servers alone"),
+    ],
+)
+def test_the_probes_own_images_stay(values: dict[str, Any]) -> None:
+    """What the user does not set for everything is left to the probe's chart."""
+    assert not {"image", "imageConsul", "imagePullPolicy", "imagePullSecrets"} & set(
+        probe_values(FEDERATION, replace(FEDERATION.primary, values=values))
+    )
+
+
 def test_every_key_is_one_that_the_charts_know() -> None:
     """The charts' own schemas refuse unknown keys, but only once Helm runs."""
     for dc in FEDERATION.datacenters:
