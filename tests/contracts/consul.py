@@ -11,6 +11,10 @@ def _unique() -> str:
     return f"contract-{uuid.uuid4().hex[:8]}"
 
 
+def _index(consul: Consul, name: str) -> int:
+    return next(int(e["ModifyIndex"]) for e in consul.config_entries("service-intentions") if e["Name"] == name)
+
+
 class ConsulContract:
     """Subclasses provide ``consul``, a client of the primary with the management token, and ``primary``, its name."""
 
@@ -29,6 +33,13 @@ class ConsulContract:
             consul.write_policy(name, 'node_prefix "" { policy = "read" }', description)
         assert consul.policies()[name]["Name"] == name
         assert len({policy["ID"] for policy in consul.policies().values() if policy["Name"] == name}) == 1
+
+    def test_policy_rules(self, consul: Consul) -> None:
+        """Rules are read back letter by letter, as last written; a policy that does not exist is left out."""
+        name = _unique()
+        for rules in ('\nnode_prefix "" { policy = "read" }\n', '\nnode_prefix "" { policy = "write" }\n'):
+            consul.write_policy(name, rules, "")
+            assert consul.policy_rules({name, _unique()}) == {name: rules}
 
     def test_write_token_twice(self, consul: Consul) -> None:
         """A token keeps the secret and accessor it was given, and a second write changes what it may do."""
@@ -51,6 +62,23 @@ class ConsulContract:
             assert [s["Action"] for e in found for s in e["Sources"]] == [action]
         for _ in range(2):
             consul.delete_config_entry("service-intentions", name)
+        assert name not in [e["Name"] for e in consul.config_entries("service-intentions")]
+
+    def test_config_entry_of_somebody_else(self, consul: Consul) -> None:
+        """Check-and-set writes and deletes what was read, and leaves alone what came in between."""
+        name = _unique()
+        entry = {"Kind": "service-intentions", "Name": name, "Sources": [{"Name": "first", "Action": "allow"}]}
+        assert consul.write_config_entry(entry, cas=0) is True
+        read = _index(consul, name)
+        assert consul.write_config_entry(entry | {"Sources": [{"Name": "second", "Action": "allow"}]}, cas=0) is False
+        assert consul.write_config_entry(entry | {"Sources": [{"Name": "third", "Action": "allow"}]}, cas=read) is True
+        assert consul.write_config_entry(entry | {"Sources": [{"Name": "fourth", "Action": "deny"}]}, cas=read) is False
+        assert consul.delete_config_entry("service-intentions", name, cas=read) is False
+        (found,) = [e for e in consul.config_entries("service-intentions") if e["Name"] == name]
+        assert [source["Name"] for source in found["Sources"]] == ["third"]
+        assert consul.delete_config_entry("service-intentions", name, cas=found["ModifyIndex"]) is True
+        assert consul.delete_config_entry("service-intentions", name, cas=found["ModifyIndex"]) is False
+        assert consul.write_config_entry(entry, cas=found["ModifyIndex"]) is False
         assert name not in [e["Name"] for e in consul.config_entries("service-intentions")]
 
     def test_no_entries(self, consul: Consul) -> None:

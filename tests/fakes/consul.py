@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from copy import deepcopy
 from datetime import UTC, datetime
 
@@ -64,7 +64,7 @@ class FakeConsul:
         entries = self._authorised().entries
         return [deepcopy(entry) for (found, _), entry in sorted(entries.items()) if found == kind]
 
-    def write_config_entry(self, entry: Manifest) -> None:
+    def write_config_entry(self, entry: Manifest, *, cas: int | None = None) -> bool:
         store = self._writable()
         if not entry.get("Kind") or not entry.get("Name"):
             raise MeshkitError(f"{self._datacenter}: consul: Request decoding failed: Kind and Name are needed")
@@ -72,14 +72,27 @@ class FakeConsul:
         kept = deepcopy(entry) | {"CreateIndex": index, "ModifyIndex": index}
         for source in kept.get("Sources") or ():
             source.update({"Type": "consul", "Precedence": 9})
-        store.entries[entry["Kind"], entry["Name"]] = kept
+        with self._wan.lock:
+            current = cas in (None, _modified(store, entry["Kind"], entry["Name"]))
+            if current:
+                store.entries[entry["Kind"], entry["Name"]] = kept
+        return current
 
-    def delete_config_entry(self, kind: str, name: str) -> None:
-        self._writable().entries.pop((kind, name), None)
+    def delete_config_entry(self, kind: str, name: str, *, cas: int | None = None) -> bool:
+        store = self._writable()
+        with self._wan.lock:
+            current = cas is None or 0 < cas == _modified(store, kind, name)
+            if current:
+                store.entries.pop((kind, name), None)
+        return current
 
     def policies(self) -> Mapping[str, Manifest]:
         found = self._authorised().policies
         return {name: {k: v for k, v in policy.items() if k != "Rules"} for name, policy in found.items()}
+
+    def policy_rules(self, names: Collection[str]) -> Mapping[str, str]:
+        found = self._authorised().policies
+        return {name: policy["Rules"] for name, policy in found.items() if name in names}
 
     def write_policy(self, name: str, rules: str, description: str) -> None:
         policies = self._writable().policies
@@ -166,3 +179,8 @@ class FakeConsul:
     def _require(self, datacenter: str) -> None:
         if not self._wan.reaches(self._datacenter, datacenter):
             raise UnreachableError(f"{self._datacenter}: consul: No path to datacenter")
+
+
+def _modified(store: Store, kind: str, name: str) -> int:
+    """An entry's ModifyIndex, 0 when there is none."""
+    return int(store.entries.get((kind, name), {}).get("ModifyIndex", 0))

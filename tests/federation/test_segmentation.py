@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import pytest
 
+from fakes.consul import FakeConsul
 from fakes.federation import FakeFederation
 from meshkit.consul.config_entries import Intention
 from meshkit.errors import DeadlineError, MeshkitError, UsageError
@@ -101,6 +103,67 @@ def test_removed(mesh: FakeFederation) -> None:
     assert segmentation.listed(mesh.context()) == (Intention("batch", "api", "deny"), DEFAULT)
     assert segmentation.remove(mesh.context(), "batch", "api") is True
     assert [e["Name"] for e in entries(mesh)] == ["*"]
+
+
+def overtaken(monkeypatch: pytest.MonkeyPatch, method: str, others: Iterable[Callable[[FakeConsul], object]]) -> None:
+    """Let somebody else write just before each of the next calls of a method, between its caller's read and write."""
+    plain, waiting = getattr(FakeConsul, method), list(others)
+
+    def second(self: FakeConsul, *args: Any, **options: Any) -> Any:
+        if waiting:
+            waiting.pop(0)(self)
+        return plain(self, *args, **options)
+
+    monkeypatch.setattr(FakeConsul, method, second)
+
+
+def sole(name: str) -> Callable[[FakeConsul], object]:
+    """Somebody else's whole entry of api, with one source."""
+    theirs = {"Kind": KIND, "Name": "api", "Sources": [{"Name": name, "Action": "allow"}]}
+    plain = FakeConsul.write_config_entry
+    return lambda consul: plain(consul, theirs)
+
+
+@pytest.mark.parametrize("exists", [False, True], ids=["the first intention", "one more intention"])
+def test_two_at_once(mesh: FakeFederation, monkeypatch: pytest.MonkeyPatch, exists: bool) -> None:  # noqa: FBT001 - a row
+    """An intention that came in after the entry was read is kept."""
+    if exists:
+        segmentation.write(mesh.context(), Intention("first", "api", "allow"))
+    overtaken(monkeypatch, "write_config_entry", [sole("second")])
+    assert segmentation.write(mesh.context(), ALLOW) is True
+    assert {i.source for i in segmentation.listed(mesh.context())} == {"second", "web", "*"}
+
+
+def test_the_same_twice_at_once(mesh: FakeFederation, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever comes second has changed nothing."""
+    overtaken(monkeypatch, "write_config_entry", [sole("web")])
+    assert segmentation.write(mesh.context(), ALLOW) is False
+
+
+def test_removed_while_another_comes(mesh: FakeFederation, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The entry is not deleted under an intention that has just been added to it."""
+    segmentation.write(mesh.context(), ALLOW)
+    both = {"Kind": KIND, "Name": "api", "Sources": [{"Name": n, "Action": "allow"} for n in ("web", "second")]}
+    overtaken(monkeypatch, "delete_config_entry", [lambda consul: consul.write_config_entry(both)])
+    assert segmentation.remove(mesh.context(), "web", "api") is True
+    assert segmentation.listed(mesh.context()) == (Intention("second", "api", "allow"), DEFAULT)
+
+
+def test_one_of_two_removed_while_a_third_comes(mesh: FakeFederation, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What stays in the entry is what is there at the time of writing."""
+    for name in ("web", "first"):
+        segmentation.write(mesh.context(), Intention(name, "api", "allow"))
+    overtaken(monkeypatch, "write_config_entry", [sole("third")])
+    assert segmentation.remove(mesh.context(), "web", "api") is False
+    assert segmentation.listed(mesh.context()) == (Intention("third", "api", "allow"), DEFAULT)
+
+
+def test_always_overtaken(mesh: FakeFederation, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is given up, with an error, when others write all the time."""
+    overtaken(monkeypatch, "write_config_entry", [sole(f"s{n}") for n in range(segmentation.ATTEMPTS)])
+    with pytest.raises(MeshkitError, match="the intentions to api are changed by others all the time") as raised:
+        segmentation.write(mesh.context(), ALLOW)
+    assert raised.value.hint
 
 
 @pytest.mark.parametrize(("source", "destination"), [("web", "api"), ("nobody", "*")])

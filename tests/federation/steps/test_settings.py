@@ -13,6 +13,7 @@ from meshkit.consul import acl
 from meshkit.errors import DeadlineError, MeshkitError
 from meshkit.events import Progress
 from meshkit.federation import workloads
+from meshkit.federation.change import Change
 from meshkit.federation.steps import datacenters, gateways, settings, trust
 
 SERVERS = ("StatefulSet", "consul", "consul-server")
@@ -55,6 +56,18 @@ def test_everything_is_written_once(world: FakeFederation) -> None:
     assert settings.plan(world.context()) == ()
     assert entry(world, "proxy-defaults", "global")["MeshGateway"] == {"Mode": "local"}
     assert entry(world, "service-intentions", "*")["Sources"] == [DENY]
+
+
+def test_policy_of_an_older_release(world: FakeFederation) -> None:
+    """Rules that are no longer meshkit's are an update, and are written; the policy and the others stay as they are."""
+    settings.act(world.context())
+    before = primary(world).policies()
+    primary(world).write_policy("meshkit-agent", 'node_prefix "" { policy = "read" }', "older")
+    assert settings.plan(world.context()) == (Change("update", "ACL policy meshkit-agent", "aks", "its rules changed"),)
+    settings.act(world.context())
+    assert settings.plan(world.context()) == ()
+    assert primary(world).policy_rules(acl.POLICIES) == acl.POLICIES
+    assert primary(world).policies() == before
 
 
 def test_plan_without_servers() -> None:
