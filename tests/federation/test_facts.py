@@ -43,7 +43,7 @@ def test_every_permission_that_a_run_uses_is_asked_for(world: FakeFederation, mo
     with recorded(monkeypatch) as used:
         context = world.context()
         runner.run(context)
-        teardown.remove_datacenters(context, world.federation.datacenters)
+        teardown.remove_datacenters(context, world.federation.datacenters, lambda _: "")
     asked = {(p.verb, p.resource) for p in facts.needed_permissions("consul")}
     assert len(used) > 15
     assert used - ANYONE_MAY - asked == set()
