@@ -90,3 +90,26 @@ def test_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, address: s
     monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:1")
     with serving(tmp_path, {"/v1/status/leader": (200, '"10.0.0.1:8300"')}) as consul:
         assert consul.leader() == "10.0.0.1:8300"
+
+
+@pytest.mark.parametrize(
+    ("answer", "done"),
+    [
+        pytest.param("true", True, id="written"),
+        pytest.param("{}", True, id="deleted without check-and-set"),
+        pytest.param("false", False, id="a lost race"),
+    ],
+)
+def test_check_and_set(tmp_path: Path, answer: str, done: bool) -> None:  # noqa: FBT001 - a row
+    """A lost race is a 200 too; only the body says so."""
+    with serving(tmp_path, {"/v1/config": (200, answer), "/v1/config/service-intentions/api": (200, answer)}) as consul:
+        assert consul.write_config_entry({"Kind": "service-intentions", "Name": "api"}, cas=7) is done
+        assert consul.delete_config_entry("service-intentions", "api", cas=7) is done
+
+
+def test_policy_rules(tmp_path: Path) -> None:
+    """Only policies that were asked for are read, by id."""
+    policies = '[{"ID": "1", "Name": "ours"}, {"ID": "2", "Name": "theirs"}]'
+    rules = '{"ID": "1", "Name": "ours", "Rules": "acl = \\"read\\"\\n"}'
+    with serving(tmp_path, {POLICIES: (200, policies), "/v1/acl/policy/1": (200, rules)}) as consul:
+        assert consul.policy_rules({"ours", "missing"}) == {"ours": 'acl = "read"\n'}
