@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import json
+import os
 import select
 import socket
 import sys
@@ -29,6 +30,7 @@ BATCH = 64
 """Packets read from one device before the others get their turn."""
 
 IDLE_S = 60.0
+PRIORITY = -15
 Pair = tuple[str, str]
 
 
@@ -161,6 +163,9 @@ def main(folder: Path) -> None:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             return
+        with contextlib.suppress(OSError):
+            # A wire is never busy with something else; where the system does not grant it, packets come a little late.
+            os.setpriority(os.PRIO_PROCESS, 0, PRIORITY)
         path = folder / "control.sock"
         path.unlink(missing_ok=True)
         listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
