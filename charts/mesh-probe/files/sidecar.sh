@@ -9,22 +9,22 @@ work=/envoy
 for name in service sidecar; do
   sed "s/@POD_IP@/$POD_IP/g" "/config/$name.json" > "$work/$name.json"
   last=
-  until reason=$(curl --silent --show-error --fail-with-body --connect-timeout 1 --max-time 5 --cacert "$CONSUL_CACERT" \
+  until reason=$(curl --silent --show-error --fail-with-body --connect-timeout 0.4 --max-time 5 --cacert "$CONSUL_CACERT" \
     --connect-to "$CONSUL_TLS_SERVER_NAME:8501:$SERVER_HOST:8501" --request PUT --header "@$work/header" \
     --data-binary "@$work/$name.json" "https://$CONSUL_TLS_SERVER_NAME:8501/v1/catalog/register" 2>&1); do
     [ "$reason" = "$last" ] || echo "$name not registered yet: $reason"
     last=$reason
-    sleep 0.5
+    sleep 0.25
   done
 done
 rm "$work/header"
 echo "registered with $POD_IP"
 
 # Envoy that asks before this datacenter has its Connect CA is put off for ever longer, so it starts when there is one.
-until curl --silent --fail --connect-timeout 1 --max-time 5 --cacert "$CONSUL_CACERT" \
+until curl --silent --fail --connect-timeout 0.4 --max-time 5 --cacert "$CONSUL_CACERT" \
   --connect-to "$CONSUL_TLS_SERVER_NAME:8501:$SERVER_HOST:8501" \
   "https://$CONSUL_TLS_SERVER_NAME:8501/v1/connect/ca/roots" 2>&1 | grep -q '"ActiveRootID": *"[^"]'; do
-  sleep 0.5
+  sleep 0.25
 done
 
 CONSUL_HTTP_ADDR="https://$SERVER_HOST:8501" consul connect envoy -proxy-id="$PROXY_ID" -node-name=mesh-probe \
