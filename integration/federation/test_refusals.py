@@ -93,7 +93,7 @@ def test_one_missing_permission(
     where = f" in namespace {lacked.namespace}" if lacked.namespace else ""
     assert f"{second}: no permission to {lacked.verb} {lacked.resource}{where}\n" in said
     assert "problems stand in the way" not in said, "one problem, not several"
-    assert f"kubectl auth can-i {lacked.verb} {lacked.resource}" in said
+    assert f"kubectl --context {second} auth can-i {lacked.verb} {lacked.resource}" in said
 
 
 def test_a_consul_that_is_not_meshkits(federated: Mesh, no_object_left: NoObjectLeft) -> None:
@@ -127,7 +127,7 @@ def test_a_namespace_in_deletion(stranger: Mesh, no_object_left: NoObjectLeft) -
     finally:
         lab.kubectl(second, "-n", "leaving", "patch", "configmap", "held", "-p", '{"metadata":{"finalizers":null}}')
     assert f"{second}: the namespace is being deleted" in said
-    assert f"{first}: a Consul that meshkit did not install is there: statefulset consul/consul-server" in said
+    assert f"{first}: the cluster's Consul is meshkit's already, in namespace consul" in said
 
 
 def test_a_lost_state_directory_is_no_new_federation(stranger: Mesh) -> None:
@@ -147,6 +147,7 @@ def test_a_cluster_of_another_federation(stranger: Mesh, monkeypatch: pytest.Mon
     state = State("mesh")
     state.save_identity(Federation("mesh", (Datacenter(first, first, primary=True), Datacenter(second, second))))
     state.ensure_authority(profiles.load("ca"), datetime.now(UTC))
+    state.ensure_secrets()
 
     said = refused(stranger)
 
