@@ -81,7 +81,7 @@ class FakeConsul:
     def delete_config_entry(self, kind: str, name: str, *, cas: int | None = None) -> bool:
         store = self._writable()
         with self._wan.lock:
-            current = cas is None or 0 < cas == _modified(store, kind, name)
+            current = cas is None or (kind, name) not in store.entries or cas == _modified(store, kind, name)
             if current:
                 store.entries.pop((kind, name), None)
         return current
