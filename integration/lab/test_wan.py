@@ -38,7 +38,10 @@ def ping(lab: Lab, *options: str) -> Ping:
     counts = re.search(r"(\d+) packets transmitted, (\d+) received", done.stdout)
     assert counts, done.stdout + done.stderr
     times = [float(found) for found in re.findall(r"time=([\d.]+) ms", done.stdout)] or [0.0]
-    return Ping(int(counts[1]), int(counts[2]), min(times), statistics.median(times), max(times), done.stdout)
+    # The lines are rounded to three digits; the summary is not.
+    bounds = re.search(r"= ([\d.]+)/[\d.]+/([\d.]+)/", done.stdout)
+    shortest, longest = (float(part) for part in bounds.groups()) if bounds else (0.0, 0.0)
+    return Ping(int(counts[1]), int(counts[2]), shortest, statistics.median(times), longest, done.stdout)
 
 
 @pytest.fixture
