@@ -13,7 +13,7 @@ from meshkit.model import ConsulState, Datacenter, DatacenterState
 
 def consul_state(consul: Consul, dc: Datacenter, names: Sequence[str]) -> ConsulState:
     """Everything about one datacenter's servers; raises what the backend raises when they do not answer."""
-    intentions = config_entries.intentions(consul.config_entries("service-intentions"))
+    intentions = config_entries.intentions(consul.config_entries(config_entries.INTENTIONS))
     return ConsulState(
         leader=consul.leader(),
         wan={member.name: member.status for member in consul.wan_members()},

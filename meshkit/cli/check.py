@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 import typer
 
 from meshkit.cli import console
-from meshkit.cli.options import Clusters, FederationName
+from meshkit.cli.options import Clusters, FederationName, Namespace
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
@@ -17,7 +17,7 @@ def check(
     clusters: Clusters = None,
     *,
     federation: FederationName = "",
-    namespace: Annotated[str, typer.Option(help="Namespace of the federation, with contexts; consul.")] = "",
+    namespace: Namespace = "",
     output: Annotated[
         Literal["table", "json", "junit"], typer.Option("--output", "-o", help="Form of what is printed.")
     ] = "table",

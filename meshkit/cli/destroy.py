@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from meshkit.cli import completion
-from meshkit.cli.options import Clusters, FederationName, Yes, confirm
+from meshkit.cli.options import Clusters, FederationName, Namespace, Yes, confirm
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
 TIMEOUT_S = 300.0
@@ -27,7 +27,7 @@ def destroy(
     ] = None,
     yes: Yes = False,
     federation: FederationName = "",
-    namespace: Annotated[str, typer.Option(help="Namespace of the federation, with contexts; consul.")] = "",
+    namespace: Namespace = "",
 ) -> None:
     """Remove Consul, its volumes and every secret from all clusters, and the CA from this machine.
 

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
 import typer
 
 from meshkit.cli import console
-from meshkit.cli.options import Clusters, FederationName, Output
+from meshkit.cli.options import Clusters, FederationName, Namespace, Output
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
@@ -17,7 +15,7 @@ def status(
     clusters: Clusters = None,
     *,
     federation: FederationName = "",
-    namespace: Annotated[str, typer.Option(help="Namespace of the federation, with contexts; consul.")] = "",
+    namespace: Namespace = "",
     output: Output = "table",
 ) -> None:
     """Show datacenters, servers, gateways, certificates, drift and the links between datacenters.

@@ -13,6 +13,7 @@ Entry = dict[str, Any]
 Action = Literal["allow", "deny"]
 
 ANY = "*"
+INTENTIONS = "service-intentions"
 OWNED = {"owner": "meshkit"}
 """Meta of entries that meshkit made and may therefore change without asking."""
 
@@ -50,7 +51,7 @@ def with_intention(entry: Entry | None, wanted: Intention, description: str = ""
     """
     source = {"Name": wanted.source, "Action": wanted.action} | ({"Description": description} if description else {})
     if entry is None:
-        return {"Kind": "service-intentions", "Name": wanted.destination, "Sources": [source], "Meta": OWNED}
+        return {"Kind": INTENTIONS, "Name": wanted.destination, "Sources": [source], "Meta": OWNED}
     kept = writable(entry)
     before: Entry = next((s for s in kept["Sources"] if _is_local(s, wanted.source)), {})
     source = {key: value for key, value in before.items() if key != "Permissions"} | source

@@ -13,7 +13,6 @@ from meshkit.events import Note
 from meshkit.federation.context import Context
 
 TASK = "intentions"
-KIND = "service-intentions"
 ATTEMPTS = 10
 """Each lost one is a write of somebody else that went through, so only as many as ran at once are needed."""
 SERVICE = re.compile(r"[a-zA-Z0-9]([-a-zA-Z0-9]{0,62}[a-zA-Z0-9])?")
@@ -31,7 +30,7 @@ def check_service(name: str) -> str:
 
 def listed(context: Context) -> tuple[Intention, ...]:
     """Every intention, most specific first: the order in which Consul decides."""
-    entries = context.consul(context.federation.primary.name).config_entries(KIND)
+    entries = context.consul(context.federation.primary.name).config_entries(config_entries.INTENTIONS)
     return config_entries.intentions(entries)
 
 
@@ -89,16 +88,20 @@ def _unset(consul: Consul, source: str, destination: str) -> bool | None:
         return False
     kept = config_entries.without_intention(entry, source)
     if kept is None:
-        return consul.delete_config_entry(KIND, destination, cas=entry["ModifyIndex"]) or None
+        return consul.delete_config_entry(config_entries.INTENTIONS, destination, cas=entry["ModifyIndex"]) or None
     return consul.write_config_entry(kept, cas=entry["ModifyIndex"]) or None
 
 
 def _entry(consul: Consul, destination: str) -> Manifest | None:
-    return next((e for e in consul.config_entries(KIND) if e["Name"] == destination), None)
+    return next((e for e in consul.config_entries(config_entries.INTENTIONS) if e["Name"] == destination), None)
 
 
 def _missing(consul: Consul, wanted: Intention) -> str:
-    return "" if wanted in config_entries.intentions(consul.config_entries(KIND)) else "not copied from the primary yet"
+    return (
+        ""
+        if wanted in config_entries.intentions(consul.config_entries(config_entries.INTENTIONS))
+        else "not copied from the primary yet"
+    )
 
 
 def _refuse_permissions(entry: Manifest | None, wanted: Intention) -> None:

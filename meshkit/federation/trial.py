@@ -17,12 +17,11 @@ from meshkit.errors import MeshkitError
 from meshkit.federation.mesh_request import Pair
 
 DESCRIPTION = "meshkit verification"
-KIND = "service-intentions"
 
 
 def users_entries(consul: Consul) -> tuple[Manifest, ...]:
     """The service-intentions entries as they are without trials."""
-    entries = (_without_trials(entry) for entry in consul.config_entries(KIND))
+    entries = (_without_trials(entry) for entry in consul.config_entries(config_entries.INTENTIONS))
     return tuple(entry for entry in entries if entry)
 
 
@@ -45,7 +44,7 @@ def decision(entries: Sequence[Manifest], pair: Pair) -> Intention | None:
 
 def allow(consul: Consul, pairs: Iterable[Pair]) -> None:
     """Write what is missing; one write per destination, since its intentions are one config entry."""
-    found = {entry["Name"]: entry for entry in consul.config_entries(KIND)}
+    found = {entry["Name"]: entry for entry in consul.config_entries(config_entries.INTENTIONS)}
     changed: dict[str, Manifest] = {}
     for pair in pairs:
         wanted = Intention(*_names(pair), "allow")
@@ -71,10 +70,10 @@ def allowed(consul: Consul, pairs: Iterable[Pair]) -> Iterator[None]:
 
 def remove(consul: Consul) -> None:
     """Take all trials away, whichever run made them."""
-    for entry in consul.config_entries(KIND):
+    for entry in consul.config_entries(config_entries.INTENTIONS):
         kept = _without_trials(entry)
         if kept is None:
-            consul.delete_config_entry(KIND, entry["Name"])
+            consul.delete_config_entry(config_entries.INTENTIONS, entry["Name"])
         elif kept is not entry:
             consul.write_config_entry(kept)
 

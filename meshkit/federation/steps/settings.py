@@ -70,7 +70,7 @@ def _lacking(context: Context, consul: Consul) -> Iterator[str]:
             yield f"ACL token {spec.name}"
     if config_entries.gateway_mode(consul.config_entries("proxy-defaults")) != config_entries.GATEWAY_MODE:
         yield "proxy-defaults with gateway mode local"
-    if DEFAULT_DENY not in config_entries.intentions(consul.config_entries("service-intentions")):
+    if DEFAULT_DENY not in config_entries.intentions(consul.config_entries(config_entries.INTENTIONS)):
         yield "default-deny intention"
 
 
@@ -89,7 +89,7 @@ def _write_entries(consul: Consul) -> None:
     found = consul.config_entries("proxy-defaults")
     if config_entries.gateway_mode(found) != config_entries.GATEWAY_MODE:
         consul.write_config_entry(config_entries.proxy_defaults(found))
-    entries = consul.config_entries("service-intentions")
+    entries = consul.config_entries(config_entries.INTENTIONS)
     if DEFAULT_DENY not in config_entries.intentions(entries):
         present = next((e for e in entries if e["Name"] == ANY), None)
         consul.write_config_entry(config_entries.with_intention(present, DEFAULT_DENY))
