@@ -1,0 +1,43 @@
+"""What all probes of a process share: the loop, name resolution, ICMP sockets and the mesh identity.
+
+Each is opened on first use, since most agents need only some of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from pathlib import Path
+from typing import Any
+
+from meshkit.probes.loop import Loop, Wait
+from meshkit.probes.names import Address, Names, literal
+from meshkit.probes.sample import Record
+
+
+class Io:
+    """One process's means. ``identity`` is the folder with the mesh certificate: cert.pem, key.pem, roots.pem."""
+
+    def __init__(self, identity: Path | None = None) -> None:
+        self.loop = Loop()
+        self.identity = identity
+        self._names: Names | None = None
+        self._literals: dict[tuple[str, int], Address | None] = {}
+
+    def close(self) -> None:
+        """Release sockets and threads."""
+        if self._names:
+            self._names.close()
+        self.loop.close()
+
+    def resolve(self, record: Record, host: str, port: int) -> Generator[Wait, Any, Address]:
+        """The address of a host: at once and without a phase when it is one already."""
+        key = (host, port)
+        try:
+            found = self._literals[key]
+        except KeyError:
+            found = self._literals[key] = literal(host, port)
+        if found is not None:
+            return found
+        if self._names is None:
+            self._names = Names(self.loop)
+        return (yield from self._names.resolve(record, host, port))
