@@ -9,7 +9,7 @@ from probes import responders
 from probes.once import observe
 
 
-def test_connecting_gives_the_kernels_round_trip_and_a_connect_phase():
+def test_connecting_gives_the_kernels_round_trip_and_a_connect_phase() -> None:
     with responders.tcp(lambda connection: connection.recv(1)) as port:
         sample = observe(TcpTarget("127.0.0.1", port))
     assert sample.ok
@@ -19,7 +19,7 @@ def test_connecting_gives_the_kernels_round_trip_and_a_connect_phase():
     assert 0 < sample.rtt_s <= sample.total_s + sample.rtt_error_s
 
 
-def test_a_name_is_resolved_as_a_phase_of_its_own():
+def test_a_name_is_resolved_as_a_phase_of_its_own() -> None:
     with responders.tcp(lambda connection: connection.recv(1)) as port:
         sample = observe(TcpTarget("localhost", port))
     assert sample.ok
@@ -35,7 +35,7 @@ def test_a_name_is_resolved_as_a_phase_of_its_own():
         pytest.param("a" * 64 + ".invalid", "name_not_found", id="a label longer than DNS allows"),
     ],
 )
-def test_a_target_that_can_not_be_reached_has_a_reason_and_no_round_trip(host: str, reason: str):
+def test_a_target_that_can_not_be_reached_has_a_reason_and_no_round_trip(host: str, reason: str) -> None:
     sample = observe(TcpTarget(host, responders.closed_port()))
     assert sample.reason in (reason, "dns_failed")  # a machine without any DNS server can't know that there is no name
     assert sample.rtt_s is None
