@@ -22,6 +22,7 @@ REASONS = {
     "timeout_write": "the request could not be sent in time",
     "timeout_processing": "connected, and no answer in time",
     "timeout_transfer": "the answer began, and did not end in time",
+    "timeout_setup": "connected, and the first exchange did not end in time",
     "timeout_reply": "no reply in time",
     "name_not_found": "the name does not exist",
     "name_no_data": "the name exists, without a record of this type",

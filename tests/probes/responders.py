@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 
 @contextmanager
@@ -31,11 +31,8 @@ def _accept(server: socket.socket, serve: Callable[[socket.socket], None]) -> No
 
 
 def _serve(connection: socket.socket, serve: Callable[[socket.socket], None]) -> None:
-    with connection:
-        try:
-            serve(connection)
-        except OSError:
-            pass  # the probe has gone
+    with connection, suppress(OSError):  # the probe may have gone
+        serve(connection)
 
 
 def closed_port() -> int:

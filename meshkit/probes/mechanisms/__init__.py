@@ -7,6 +7,7 @@ from typing import Any
 
 _CLASSES = {
     "tcp": "TcpTarget",
+    "echo": "EchoTarget",
     "tls": "TlsTarget",
     "http": "HttpTarget",
     "grpc": "GrpcTarget",
