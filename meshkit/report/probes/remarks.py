@@ -1,0 +1,79 @@
+"""What does not fit into a table: judgements, sick probers, suspect samples, what is missing, what does not hold."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from meshkit.probes.expect import Verdict
+from meshkit.probes.outcome import Judgement, Outcome
+from meshkit.probes.reasons import REASONS
+from meshkit.probes.summary import Summary
+from meshkit.report.figures import count, words
+from meshkit.report.probes.tables import worst
+
+
+def remarks(outcome: Outcome) -> Iterator[str]:
+    """One line each, the gravest first; the last one says whether all is as wanted."""
+    for datacenter, why in sorted(outcome.missing.items()):
+        yield f"✘ {words(datacenter)} could not be asked: {words(why)}"
+    for verdict in outcome.verdicts:
+        if not verdict.holds:
+            yield f"✘ {unmet(verdict)}"
+    for judgement in outcome.judgements:
+        if judgement.standing != "up":
+            yield f"! {judged(judgement)}"
+    for source, why in sorted(outcome.sick.items()):
+        yield f"! prober sick: {words(source)}: {words(why)}; its samples count, and are marked *"
+    for summary in outcome.summaries.values():
+        if summary.suspect or summary.skipped:
+            yield f"~ {words(str(summary.series))}: {doubts(summary)}"
+    for note in outcome.notes:
+        yield f"~ {words(note)}"
+    yield verdict_line(outcome)
+
+
+def unmet(verdict: Verdict) -> str:
+    """What was wanted of which series, what was seen, and what the reason means."""
+    reason = worst(verdict.summary)
+    meaning = f" ({REASONS[reason]})" if reason in REASONS else ""
+    return words(f"{verdict.summary.series}: {verdict.condition} does not hold: {verdict.seen}") + meaning
+
+
+def judged(judgement: Judgement) -> str:
+    """Where it is broken, as far as the agents together can tell."""
+    target = words(f"{judgement.destination}/{judgement.service}: {judgement.probe}")
+    sources = words(", ".join(judgement.sources))
+    if judgement.standing == "path down":
+        return f"{target}: path down from {sources}; others reach it"
+    if judgement.standing == "target down":
+        return f"{target}: target down: nobody reaches it ({sources})"
+    return f"{target}: does not answer {sources}, which is alone: the path or the target is down"
+
+
+def doubts(summary: Summary) -> str:
+    """Why a series' figures may say less than they seem to."""
+    found = []
+    if summary.suspect:
+        times = f"{summary.suspect} of {count(summary.sent, 'sample')}"
+        found.append(f"{times} suspect: much of their time may be the prober's own lateness")
+    if summary.skipped:
+        found.append(f"{count(summary.skipped, 'start')} skipped: the one before was still under way")
+    return "; ".join(found)
+
+
+def verdict_line(outcome: Outcome) -> str:
+    """The whole outcome in one line."""
+    unheld = sum(not verdict.holds for verdict in outcome.verdicts)
+    if unheld:
+        return f"{unheld} of {count(len(outcome.verdicts), 'expectation')} {_do(unheld)} not hold"
+    if outcome.missing:
+        return f"{count(len(outcome.missing), 'datacenter')} could not be asked"
+    if outcome.verdicts:
+        return f"{count(len(outcome.verdicts), 'expectation')}, all hold" if len(outcome.verdicts) > 1 else "it holds"
+    summaries = outcome.summaries.values()
+    sent, failed = sum(s.sent for s in summaries), sum(s.failed for s in summaries)
+    return f"{count(sent, 'sample')}, {failed:,} failed" if sent else "no samples"
+
+
+def _do(number: int) -> str:
+    return "does" if number == 1 else "do"
