@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from meshkit.config import document, schema
-from meshkit.config.document import BrokenError, Document
+from meshkit.config import file, schema
 from meshkit.config.names import RULE, datacenter_name, is_legal
 from meshkit.config.problem import Problem, Where, as_error
 from meshkit.config.schema import DatacenterForm, FederationForm
-from meshkit.errors import UsageError
 from meshkit.model import DEFAULT_FEDERATION, Datacenter, Federation
 
-STDIN = "-"
 FEWEST = 2
 _EXAMPLE = "meshkit init aks eks > mesh.yaml writes a commented one"
 _CONTEXTS = "kubectl config get-contexts lists what there is, meshkit federate --help shows the forms"
@@ -70,32 +66,11 @@ def load(path: Path | str, *, known: Sequence[str] = ()) -> Federation:
 
     UsageError names file, line and key.
     """
-    name = "standard input" if str(path) == STDIN else str(path)
-    try:
-        read = document.read(_content(Path(path), name))
-    except BrokenError as error:
-        line = f":{error.problem.line}" if error.problem.line else ""
-        raise UsageError(f"{name}{line}: {error.problem.text}", hint=error.problem.hint or _EXAMPLE) from None
-    if read.data is None and not read.problems:
-        raise UsageError(f"{name}: the file is empty", hint=_EXAMPLE)
+    name, read = file.read(path, _EXAMPLE)
     found, faults = _checked(read.data, Path(path).parent, read.problems, known)
     if found is None:
-        raise as_error(name, sorted(faults, key=read.line), lambda p: _shown_in_file(name, read, p), _EXAMPLE)
+        raise as_error(name, sorted(faults, key=read.line), lambda p: file.shown(name, read, p), _EXAMPLE)
     return found
-
-
-def _content(path: Path, name: str) -> bytes:
-    """At most one byte more than allowed, so that a device or an endless pipe is no trap."""
-    try:
-        if str(path) == STDIN:
-            return sys.stdin.buffer.read(document.LARGEST_BYTES + 1)
-        with path.open("rb") as file:
-            return file.read(document.LARGEST_BYTES + 1)
-    except FileNotFoundError as error:
-        raise UsageError(f"{name}: there is no such file", hint=_EXAMPLE) from error
-    except (OSError, ValueError) as error:
-        reason = error.strerror.lower() if isinstance(error, OSError) and error.strerror else str(error)
-        raise UsageError(f"{name}: can't be read: {reason}", hint="-f takes a file, or - for standard input") from error
 
 
 def _named(clusters: Sequence[str]) -> tuple[dict[str, str], list[Problem]]:
@@ -184,15 +159,6 @@ def _datacenter(name: str, entry: DatacenterForm, form: FederationForm, primary:
         gateways=of("gateways"),
         gateway_port=of("gatewayPort"),
         values=entry.values,
-    )
-
-
-def _shown_in_file(name: str, read: Document, problem: Problem) -> str:
-    place = ".".join(problem.where)
-    return (
-        f"{name}:{read.line(problem)}: {place}: {problem.text}"
-        if place
-        else f"{name}:{read.line(problem)}: {problem.text}"
     )
 
 

@@ -56,7 +56,7 @@ class Document:
 def read(content: bytes) -> Document:
     """The document in a file's bytes; BrokenError when there is none."""
     if len(content) > LARGEST_BYTES:
-        raise BrokenError(f"larger than {LARGEST_BYTES // 1024} KiB, which no description of a federation is")
+        raise BrokenError(f"larger than {LARGEST_BYTES // 1024} KiB, the most that is read")
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -106,7 +106,7 @@ def _explained(error: yaml.MarkedYAMLError, line: int) -> tuple[str, int, str]:
     if "'\\t'" in said:
         return "a tab where YAML wants spaces", line, "indent with spaces"
     if "another document" in said:
-        return "a second document begins; one file describes one federation", line, "remove the line ---"
+        return "a second document begins, and one is all that a file may hold", line, "remove the line ---"
     if "undefined alias" in said:
         return "an alias (*) of something that is named nowhere", line, "quote a text that begins with *"
     # What it quotes is a piece of the file, which may be a secret, or a token's <name>.
@@ -131,8 +131,12 @@ class _Walk:
         if isinstance(node, yaml.MappingNode) and node.tag == f"{_TAG}map":
             return self._mapping(node, where)
         if isinstance(node, yaml.SequenceNode) and node.tag == f"{_TAG}seq":
-            return [self.value(item, (*where, str(place))) for place, item in enumerate(node.value)]
+            return [self._item(item, (*where, str(place))) for place, item in enumerate(node.value)]
         return self._scalar(node, where, line)
+
+    def _item(self, node: yaml.Node, where: Where) -> Any:
+        self._document.lines[where] = node.start_mark.line + 1
+        return self.value(node, where)
 
     def _mapping(self, node: yaml.MappingNode, where: Where) -> dict[str, Any]:
         found: dict[str, Any] = {}
@@ -165,7 +169,7 @@ class _Walk:
             self._report(where, f"the tag !!{node.tag.removeprefix(_TAG)} does not fit its value", line)
             return None
         if isinstance(value, int | float) and not (math.isfinite(value) and abs(value) < LARGEST_INTEGER):
-            self._report(where, "a number beyond what Helm can hold", line)
+            self._report(where, "a number beyond what JSON can hold", line)
             return None
         return value
 

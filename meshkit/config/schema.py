@@ -1,19 +1,17 @@
 """The form of a federation's description: which keys there are, and what each expects.
 
-Each field's ``description`` is the end of the sentence "expected ...", so that the form and its error messages are one
-text. Pydantic's own messages are not shown, and its inputs never are below ``values``.
+Each field's ``description`` is the end of the sentence "expected ..." (``forms``). What is below ``values`` is never
+shown.
 """
 
 from __future__ import annotations
 
-import difflib
-import json
-from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, ValidationInfo
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, ValidationInfo
 
+from meshkit.config.forms import Form, problems
 from meshkit.config.problem import Problem, Where
 from meshkit.consul.names import LEGAL_NAME, LONGEST_NAME
 from meshkit.model import DEFAULT_FEDERATION, DEFAULT_NAMESPACE, GATEWAY_PORT, LIGHT_CHART
@@ -23,7 +21,6 @@ SERVER_COUNTS = frozenset({1, 3, 5})
 
 MOST_GATEWAYS = 20
 _LABEL = r"^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$"
-_SHOWN = 60
 
 
 def _is_server_count(value: int) -> int:
@@ -78,12 +75,10 @@ Chart = Annotated[
 Values = Annotated[dict[str, Any], BeforeValidator(_empty_for_none), Field(description="a mapping of Helm values")]
 
 
-class _Form(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, hide_input_in_errors=True)
-
-
-class DatacenterForm(_Form):
+class DatacenterForm(Form):
     """One entry of ``datacenters``."""
+
+    expected: ClassVar[str] = "a mapping with at least the key context"
 
     context: Text
     namespace: Namespace = DEFAULT_NAMESPACE
@@ -93,8 +88,10 @@ class DatacenterForm(_Form):
     values: Values = Field(default_factory=dict)
 
 
-class FederationForm(_Form):
+class FederationForm(Form):
     """The whole document; what stands here holds for every datacenter that does not say otherwise."""
+
+    expected: ClassVar[str] = "keys such as federation and datacenters"
 
     federation: Name = DEFAULT_FEDERATION
     primary: str = Field("", description="the name of one of the datacenters")
@@ -113,46 +110,9 @@ def parse(data: Any, folder: Path) -> tuple[FederationForm | None, list[Problem]
     try:
         return FederationForm.model_validate(data, context=folder), []
     except ValidationError as error:
-        return None, list(_problems(error))
+        return None, list(problems(error, FederationForm, _is_secret))
 
 
-def _problems(error: ValidationError) -> Iterator[Problem]:
-    for found in error.errors(include_url=False, include_context=False):
-        where = tuple(str(part) for part in found["loc"])
-        kind = found["type"]
-        if kind == "extra_forbidden":
-            yield Problem(where, _unknown_key(where))
-        elif kind == "missing":
-            yield Problem(where, f"missing, expected {_expected(where)}")
-        else:
-            shown = "that" if where[-1:] == ("values",) else _shown(found["input"])
-            yield Problem(where, f"expected {_expected(where)}, not {shown}")
-
-
-def _unknown_key(where: Where) -> str:
-    known = list(_form(where[:-1]).model_fields)
-    near = difflib.get_close_matches(where[-1], known, n=1)
-    return f"no such key, did you mean {near[0]}?" if near else f"no such key, expected one of {', '.join(known)}"
-
-
-def _expected(where: Where) -> str:
-    if not where:
-        return "keys such as federation and datacenters"
-    if len(where) == 2:  # noqa: PLR2004 - a datacenter itself, as in datacenters.aks
-        return "a mapping with at least the key context"
-    return str(_form(where[:-1]).model_fields[where[-1]].description)
-
-
-def _form(where: Where) -> type[_Form]:
-    return DatacenterForm if where else FederationForm
-
-
-def _shown(value: Any) -> str:
-    if value is None:
-        return "nothing"
-    if isinstance(value, Mapping):
-        return "a mapping"
-    if isinstance(value, list):
-        return "a list"
-    text = json.dumps(value, ensure_ascii=not str(value).isprintable())
-    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
+def _is_secret(where: Where) -> bool:
+    """Values may hold anything."""
+    return where[-1:] == ("values",)
