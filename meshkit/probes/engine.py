@@ -11,9 +11,10 @@ import hashlib
 import heapq
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
+from itertools import count as count_up
 
 from meshkit.probes.io import Io
 from meshkit.probes.probe import Probe
@@ -29,6 +30,11 @@ IDLE_S = 0.25
 """How often ``stop`` is asked while nothing happens."""
 
 Sink = Callable[[Probe, Sample], None]
+Skip = Callable[[Probe, int], None]
+
+
+def _uncounted(_probe: Probe, _starts: int) -> None:
+    """The tally is enough."""
 
 
 @dataclass
@@ -40,58 +46,95 @@ class Tally:
     latest_s: float = 0.0
 
 
-class Engine:
-    """Runs probes until told to stop; ``sink`` gets every sample as it ends, and must not block."""
+class Turn:
+    """A probe that has its turn ``left`` more times."""
 
-    def __init__(self, io: Io, sink: Sink, *, under_way_limit: int = UNDER_WAY_LIMIT) -> None:
+    __slots__ = ("left", "probe")
+
+    def __init__(self, probe: Probe, left: float) -> None:
+        self.probe = probe
+        self.left = left
+
+
+class Engine:
+    """Runs probes until told to stop; ``sink`` gets every sample as it ends, ``skip`` the starts that did not come.
+
+    Neither may block.
+    """
+
+    def __init__(self, io: Io, sink: Sink, *, skip: Skip = _uncounted, under_way_limit: int = UNDER_WAY_LIMIT) -> None:
         self._io = io
         self._sink = sink
+        self._skip = skip
         self._limit = under_way_limit
+        self._due: list[tuple[float, int, Turn]] = []
+        self._turns: dict[str, Turn] = {}
+        self._numbers = count_up()
         self.tally = Tally()
+
+    def add(self, probes: Iterable[Probe], *, count: int | None = None) -> None:
+        """Schedule probes from now on, also while others run: those keep their due times."""
+        begin = time.monotonic()
+        for probe in probes:
+            turn = self._turns[probe.id] = Turn(probe, math.inf if count is None else count)
+            first = begin + (offset_s(probe) if count is None else 0.0)
+            heapq.heappush(self._due, (first, next(self._numbers), turn))
+
+    def remove(self, identifiers: Iterable[str]) -> None:
+        """Start these no more; what is under way ends as it would."""
+        for identifier in identifiers:
+            turn = self._turns.pop(identifier, None)
+            if turn is not None:
+                turn.left = 0
 
     def run(
         self,
-        probes: Sequence[Probe],
+        probes: Iterable[Probe] = (),
         *,
         count: int | None = None,
         for_s: float | None = None,
         stop: Callable[[], bool] = bool,
     ) -> Tally:
         """Each probe ``count`` times, or for a time in seconds, or until ``stop``; then what is under way ends."""
-        loop, begin = self._io.loop, time.monotonic()
-        end = begin + for_s if for_s is not None else math.inf
-        left = [math.inf if count is None else count] * len(probes)
-        due = [(begin + (offset_s(probe) if count is None else 0.0), place) for place, probe in enumerate(probes)]
-        heapq.heapify(due)
-        while due and not stop():
+        loop, due = self._io.loop, self._due
+        end = time.monotonic() + for_s if for_s is not None else math.inf
+        self.add(probes, count=count)
+        while (due or loop.under_way) and not stop():
             now = time.monotonic()
             if now >= end:
-                break
+                due.clear()
             for _ in range(STARTS_PER_TURN):
-                when, place = due[0]
-                if when > now:
+                if not due or due[0][0] > now:
                     break
-                left[place] -= 1
-                following = self._start(probes[place], when, now)
-                if left[place] > 0:
-                    heapq.heapreplace(due, (following, place))
-                else:
-                    heapq.heappop(due)
-                    if not due:
-                        break
+                self._take_turn(now)
                 now = time.monotonic()
-            loop.turn(min(due[0][0] if due else now, now + IDLE_S, end))
-        while loop.under_way and not stop():
-            loop.turn(time.monotonic() + IDLE_S)
+            if due or loop.under_way:
+                following = due[0][0] if due else math.inf
+                loop.turn(min(following, now + IDLE_S, end if now < end else math.inf))
+        due.clear()
+        self._turns.clear()
         return self.tally
+
+    def _take_turn(self, now: float) -> None:
+        """Start the probe that is due first, and put it back unless it was the last time."""
+        when, number, turn = self._due[0]
+        if turn.left > 0:
+            turn.left -= 1
+            following = self._start(turn.probe, when, now)
+            if turn.left > 0:
+                heapq.heapreplace(self._due, (following, number, turn))
+                return
+        heapq.heappop(self._due)
 
     def _start(self, probe: Probe, when: float, now: float) -> float:
         """Start a probe that is due, unless too many are under way; returns its next due time."""
         missed = int((now - when) / probe.interval_s)
         due = when + missed * probe.interval_s
-        self.tally.skipped += missed
-        if self._io.loop.under_way >= self._limit:
-            self.tally.skipped += 1
+        full = self._io.loop.under_way >= self._limit
+        if missed or full:
+            self.tally.skipped += missed + full
+            self._skip(probe, missed + full)
+        if full:
             return due + probe.interval_s
         late_s = now - due
         self.tally.started += 1
