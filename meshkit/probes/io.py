@@ -5,21 +5,26 @@ Each is opened on first use, since most agents need only some of them.
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from pathlib import Path
 from typing import Any
 
+from meshkit.probes.identity import Contexts, Identity
 from meshkit.probes.loop import Loop, Wait
 from meshkit.probes.names import Address, Names, literal
 from meshkit.probes.sample import Record
 
 
 class Io:
-    """One process's means. ``identity`` is the folder with the mesh certificate: cert.pem, key.pem, roots.pem."""
+    """One process's means. ``identity`` is the folder with the mesh certificate: cert.pem, key.pem, roots.pem.
 
-    def __init__(self, identity: Path | None = None) -> None:
+    ``identities`` are other services' by name, in memory.
+    """
+
+    def __init__(self, identity: Path | None = None, identities: Mapping[str, Identity] | None = None) -> None:
         self.loop = Loop()
         self.identity = identity
+        self.contexts = Contexts(identity, identities or {})
         self._names: Names | None = None
         self._literals: dict[tuple[str, int], Address | None] = {}
 
