@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
+from meshkit.probes.ladder import RUNGS
 from meshkit.probes.outcome import Outcome
 from meshkit.probes.probe import Series
 from meshkit.probes.reasons import REASONS
@@ -18,7 +19,7 @@ from meshkit.report.figures import NOTHING, duration, moment, share, words
 from meshkit.report.probes.tables import BROKEN, SICK, Table, order, worst
 
 BARS = "▁▂▃▄▅▆▇█"
-LAST_WINDOWS = 30
+LAST_WINDOWS = 20
 LAST_FAILURES = 8
 
 
@@ -66,7 +67,14 @@ def live(outcome: Outcome) -> Live:
 
 def foremost(summaries: Iterable[Summary]) -> Summary:
     """What stands for a pair: the highest rung, which needs all the others; of several, the one that fares worst."""
-    return max(summaries, key=lambda s: (order(s)[2] % 4, s.failed, s.latency.quantile(0.5) or 0.0))
+    rungs = list(RUNGS)
+
+    def weight(summary: Summary) -> tuple[int, float, float]:
+        probe = summary.series.probe
+        height = rungs.index(probe) if probe in rungs else -1
+        return height, summary.loss or 0.0, summary.latency.quantile(0.5) or 0.0
+
+    return max(summaries, key=weight)
 
 
 def sparkline(windows: Iterable[Summary]) -> str:
@@ -116,9 +124,12 @@ def _row(summary: Summary, windows: list[Summary]) -> tuple[str, ...]:
 
 
 def _failures(windows: Iterable[Summary]) -> Iterable[str]:
-    """The last windows with failures, newest first."""
-    failed = sorted((w for w in windows if w.failed), key=lambda w: w.begin, reverse=True)
-    for window in failed[:LAST_FAILURES]:
+    """Each series' last window with failures, newest first."""
+    last: dict[Series, Summary] = {}
+    for window in windows:
+        if window.failed and (window.series not in last or window.begin > last[window.series].begin):
+            last[window.series] = window
+    for window in sorted(last.values(), key=lambda w: w.begin, reverse=True)[:LAST_FAILURES]:
         reason = worst(window)
         said = words(window.fault) or REASONS.get(reason, "")
         yield f"{moment(window.begin)}  {words(str(window.series))}: {window.failed} of {window.sent} {reason}: {said}"

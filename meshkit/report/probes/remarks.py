@@ -24,9 +24,8 @@ def remarks(outcome: Outcome) -> Iterator[str]:
             yield f"! {judged(judgement)}"
     for source, why in sorted(outcome.sick.items()):
         yield f"! prober sick: {words(source)}: {words(why)}; its samples count, and are marked *"
-    for summary in outcome.summaries.values():
-        if summary.suspect or summary.skipped:
-            yield f"~ {words(str(summary.series))}: {doubts(summary)}"
+    for doubt in doubts(outcome):
+        yield f"~ {doubt}"
     for note in outcome.notes:
         yield f"~ {words(note)}"
     yield verdict_line(outcome)
@@ -50,15 +49,18 @@ def judged(judgement: Judgement) -> str:
     return f"{target}: does not answer {sources}, which is alone: the path or the target is down"
 
 
-def doubts(summary: Summary) -> str:
-    """Why a series' figures may say less than they seem to."""
-    found = []
-    if summary.suspect:
-        times = f"{summary.suspect} of {count(summary.sent, 'sample')}"
-        found.append(f"{times} suspect: much of their time may be the prober's own lateness")
-    if summary.skipped:
-        found.append(f"{count(summary.skipped, 'start')} skipped: the one before was still under way")
-    return "; ".join(found)
+def doubts(outcome: Outcome) -> Iterator[str]:
+    """By source, why its figures may say less than they seem to."""
+    sources: dict[str, list[Summary]] = {}
+    for summary in outcome.windows:
+        sources.setdefault(summary.series.source, []).append(summary)
+    for source, summaries in sorted(sources.items()):
+        sent, suspect, skipped = (sum(getattr(s, name) for s in summaries) for name in ("sent", "suspect", "skipped"))
+        if suspect:
+            samples = f"{suspect:,} of {count(sent, 'sample')}"
+            yield f"{words(source)}: {samples} suspect: much of their time may be the prober's own lateness"
+        if skipped:
+            yield f"{words(source)}: {count(skipped, 'start')} skipped, since the one before was still under way"
 
 
 def verdict_line(outcome: Outcome) -> str:

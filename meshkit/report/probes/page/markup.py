@@ -17,7 +17,7 @@ class Markup(str):
     __slots__ = ()
 
 
-Content = str | Iterable[str] | None
+Content = str | Iterable[str | None] | None
 
 
 def text(value: str) -> Markup:
@@ -32,11 +32,11 @@ def join(*parts: Content) -> Markup:
         if isinstance(part, str):
             found.append(text(part))
         elif part is not None:
-            found.extend(text(each) for each in part)
+            found.extend(text(each) for each in part if each is not None)
     return Markup("".join(found))
 
 
-def tag(name: str, *content: Content, **attributes: str | float | bool | None) -> Markup:
+def tag(name: str, /, *content: Content, **attributes: str | float | bool | None) -> Markup:
     """An element. ``class_`` and ``for_`` lose their underscore, others become dashes; False and None are left out."""
     written = "".join(
         f" {key.rstrip('_').replace('_', '-')}" + ("" if value is True else f'="{_value(value)}"')
