@@ -26,6 +26,9 @@ UNDER_WAY_LIMIT = 4000
 STARTS_PER_TURN = 64
 """Then answers are looked at, however many starts are due."""
 
+LATE_LIMIT_S = 1.0
+"""A start later than this is skipped: after a stall, everything would start at once and measure the crowd."""
+
 IDLE_S = 0.25
 """How often ``stop`` is asked while nothing happens."""
 
@@ -120,23 +123,27 @@ class Engine:
         when, number, turn = self._due[0]
         if turn.left > 0:
             turn.left -= 1
-            following = self._start(turn.probe, when, now)
+            following = self._start(turn, when, now)
             if turn.left > 0:
                 heapq.heapreplace(self._due, (following, number, turn))
                 return
         heapq.heappop(self._due)
 
-    def _start(self, probe: Probe, when: float, now: float) -> float:
-        """Start a probe that is due, unless too many are under way; returns its next due time."""
+    def _start(self, turn: Turn, when: float, now: float) -> float:
+        """Start a probe that is due, unless it is too late or too many are under way; returns its next due time.
+
+        Its last turn is never too late: a probe that is asked for once is made.
+        """
+        probe = turn.probe
         missed = int((now - when) / probe.interval_s)
         due = when + missed * probe.interval_s
-        full = self._io.loop.under_way >= self._limit
-        if missed or full:
-            self.tally.skipped += missed + full
-            self._skip(probe, missed + full)
-        if full:
-            return due + probe.interval_s
         late_s = now - due
+        dropped = self._io.loop.under_way >= self._limit or (late_s > LATE_LIMIT_S and turn.left > 0)
+        if missed or dropped:
+            self.tally.skipped += missed + dropped
+            self._skip(probe, missed + dropped)
+        if dropped:
+            return due + probe.interval_s
         self.tally.started += 1
         self.tally.latest_s = max(self.tally.latest_s, late_s)
         record = Record()

@@ -4,10 +4,14 @@ asyncio was measured at 2,800 connects a second on the machine where this makes 
 callbacks time what the event loop did, not the network. So a mechanism is a generator that yields what it waits for,
 and is resumed with what came; nothing is between it and epoll. Ready descriptors are served before deadlines are looked
 at: a loop that is late never turns an answer that is already here into a timeout.
+
+What a probe costs beside its system calls is a generator's resumption. One that ends in its first step (a neighbour
+whose handshake is over when connect() returns) is never parked: no epoll registration, no deadline to remember.
 """
 
 from __future__ import annotations
 
+import contextlib
 import heapq
 import select
 from collections.abc import Callable, Generator
@@ -25,8 +29,11 @@ BATCH = 256
 SLEPT_S = 20e-6
 """A poll that took longer than this has slept."""
 
-MAIL = -1
-"""In place of a descriptor: wait for ``Loop.deliver`` of a key."""
+MAIL = -2
+"""In place of a descriptor: wait for ``Loop.deliver`` of a key. Not -1, which is what a closed socket's fileno() is."""
+
+SPENT_LIMIT = 1024
+"""Deadlines of probes that have ended: kept at most as many as are under way, and this many."""
 
 Wait = tuple[int, Any, float]
 """(descriptor, READ or WRITE, until) or (MAIL, key, until); ``until`` is monotonic time, 0.0 for the probe's deadline.
@@ -43,11 +50,12 @@ class Expired(Exception):  # noqa: N818, an observation
 class Task:
     """A probe under way. ``record`` is what it has seen so far."""
 
-    __slots__ = ("descriptor", "done", "key", "record", "steps", "turn")
+    __slots__ = ("deadline", "descriptor", "done", "key", "record", "steps", "turn")
 
-    def __init__(self, steps: Steps, record: Record, done: Callable[[Record], None]) -> None:
+    def __init__(self, steps: Steps, record: Record, deadline: float, done: Callable[[Record], None]) -> None:
         self.steps: Steps | None = steps
         self.record = record
+        self.deadline = deadline
         self.done = done
         self.descriptor = -1
         self.key: Any = None
@@ -64,14 +72,16 @@ class Loop:
         self._handlers: dict[int, Callable[[], None]] = {}
         self._times: list[tuple[float, int, int, Task]] = []
         self._count = 0
-        self._looked = self._woke = monotonic()
+        self._looked = self._woke = self._asked = monotonic()
+        self._full_turns = 0
         self.under_way = 0
 
     def close(self) -> None:
         """End what is under way, so that it closes what it holds, and release the epoll descriptor."""
         for _, _, _, task in self._times:
             if task.steps is not None:
-                task.steps.close()
+                _stop(task.steps)
+                task.steps = None
         self._epoll.close()
 
     def blur(self) -> float:
@@ -80,10 +90,8 @@ class Loop:
 
     def spawn(self, steps: Steps, record: Record, deadline: float, done: Callable[[Record], None]) -> None:
         """Run a mechanism's steps; ``done`` gets the record, whatever ends them. ``deadline`` is monotonic time."""
-        task = Task(steps, record, done)
         self.under_way += 1
-        self._remind(deadline, task, 0)
-        self._resume(task, None)
+        self._resume(Task(steps, record, deadline, done), None)
 
     def listen(self, descriptor: int, handler: Callable[[], None]) -> None:
         """Call ``handler`` whenever a shared descriptor has something; it reads until there is nothing."""
@@ -120,12 +128,24 @@ class Loop:
                 self._resume(task, events)
             elif (handler := self._handlers.get(descriptor)) is not None:
                 handler()
-        if len(ready) == BATCH:
-            return  # there may be more, and they come before deadlines
-        while times and times[0][0] <= before:
+        if len(ready) == BATCH and self._full_turns * BATCH < len(self._waiting):
+            # There may be more, and they come before deadlines; in as many turns, all that was here has been served.
+            self._asked = self._asked if self._full_turns else before
+            self._full_turns += 1
+            return
+        self._expire(self._asked if self._full_turns else before)
+        self._full_turns = 0
+
+    def _expire(self, now: float) -> None:
+        """Everything whose time had come when the kernel was asked, and gave no answer."""
+        times = self._times
+        while times and times[0][0] <= now:
             _, _, turn, task = heapq.heappop(times)
             if task.steps is not None:
                 self._remember(task, turn)
+        if len(times) > 2 * self.under_way + SPENT_LIMIT:
+            times[:] = [entry for entry in times if entry[3].steps is not None]
+            heapq.heapify(times)
 
     def _remind(self, when: float, task: Task, turn: int) -> None:
         self._count += 1
@@ -145,25 +165,23 @@ class Loop:
             return
         try:
             where, what, until = steps.throw(error) if error else steps.send(value)
+            if not error:
+                self._park(task, where, what, until)
+                return
         except StopIteration:
             self._end(task, task.record.reason, task.record.detail)
-        except Expired:
-            self._end(task, f"timeout_{task.record.phase}", "")
-        except Failed as failure:
-            self._end(task, failure.reason, failure.detail)
-        except OSError as failure:
-            phase = task.record.phase
-            self._end(task, of_errno(failure.errno or 0, phase), one_line(f"{phase}: {failure.strerror or failure}"))
+            return
         except Exception as failure:  # noqa: BLE001, a target must not be able to end the agent by what it sends
-            self._end(task, "internal", one_line(f"{type(failure).__name__}: {failure}"))
-        else:
-            if error:  # a mechanism that goes on after its deadline would be a bug, and must not hang the probe
-                steps.close()
-                self._end(task, f"timeout_{task.record.phase}", "")
-            else:
-                self._park(task, where, what, until)
+            reason, detail = _why(failure, task.record.phase)
+        else:  # a mechanism that goes on after its deadline would be a bug, and must not hang the probe
+            reason, detail = f"timeout_{task.record.phase}", ""
+        _stop(steps)
+        self._end(task, reason, detail)
 
     def _park(self, task: Task, where: int, what: Any, until: float) -> None:
+        """Wait for what a task asks for; its deadline is remembered from its first wait on."""
+        if not task.turn:
+            self._remind(task.deadline, task, 0)
         task.turn += 1
         if until:
             self._remind(until, task, task.turn)
@@ -171,29 +189,54 @@ class Loop:
             self._forget(task)
             task.key = what
             self._mail[what] = task
-        elif where == task.descriptor:
-            try:
-                self._epoll.modify(where, what)
-            except FileNotFoundError:  # closed meanwhile, and its number used again
-                self._epoll.register(where, what)
-        else:
+            return
+        # A closed descriptor leaves epoll by itself, and its number comes again: what is known of it is a guess.
+        known = where == task.descriptor
+        if not known:
             self._forget(task)
             task.descriptor = where
-            self._waiting[where] = task
+        self._waiting[where] = task
+        try:
+            if known:
+                self._epoll.modify(where, what)
+            else:
+                self._epoll.register(where, what)
+        except FileNotFoundError:
             self._epoll.register(where, what)
+        except FileExistsError:
+            self._epoll.modify(where, what)
 
     def _forget(self, task: Task) -> None:
-        if task.descriptor >= 0:
-            self._waiting.pop(task.descriptor, None)
-            task.descriptor = -1
+        """No longer wait; the descriptor's number may be another task's by now."""
+        if self._waiting.get(task.descriptor) is task:
+            del self._waiting[task.descriptor]
+        task.descriptor = -1
+        if task.key is not None and self._mail.get(task.key) is task:
+            del self._mail[task.key]
+        task.key = None
 
     def _end(self, task: Task, reason: str, detail: str) -> None:
-        if task.descriptor >= 0:
-            self._waiting.pop(task.descriptor, None)
-        if task.key is not None:
-            self._mail.pop(task.key, None)
+        if task.turn:
+            self._forget(task)
         task.steps = None
         self.under_way -= 1
         record = task.record
         record.reason, record.detail = reason, detail
         task.done(record)
+
+
+def _why(failure: Exception, phase: str) -> tuple[str, str]:
+    """Reason and detail of what a mechanism ended with."""
+    if isinstance(failure, Expired):
+        return f"timeout_{phase}", ""
+    if isinstance(failure, Failed):
+        return failure.reason, failure.detail
+    if isinstance(failure, OSError):
+        return of_errno(failure.errno or 0, phase), one_line(f"{phase}: {failure.strerror or failure}")
+    return "internal", one_line(f"{type(failure).__name__}: {failure}")
+
+
+def _stop(steps: Steps) -> None:
+    """Let a mechanism close what it holds; what it does instead is not our concern."""
+    with contextlib.suppress(Exception):
+        steps.close()

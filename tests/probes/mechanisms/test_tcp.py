@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import socket
+
 import pytest
 
+from meshkit.probes.io import Io
 from meshkit.probes.mechanisms.tcp import TcpTarget
 from probes import responders
 from probes.once import observe
@@ -39,3 +42,12 @@ def test_a_target_that_can_not_be_reached_has_a_reason_and_no_round_trip(host: s
     sample = observe(TcpTarget(host, responders.closed_port()))
     assert sample.reason in (reason, "dns_failed")  # a machine without any DNS server can't know that there is no name
     assert sample.rtt_s is None
+
+
+def test_a_target_that_accepts_and_closes_at_once_has_a_round_trip_too() -> None:
+    io = Io()
+    with responders.tcp(socket.socket.close) as port:
+        samples = [observe(TcpTarget("127.0.0.1", port), io=io) for _ in range(50)]
+    io.close()
+    assert {sample.reason for sample in samples} == {"ok"}
+    assert all(sample.rtt_s for sample in samples)
