@@ -125,5 +125,5 @@ def _sample(key: tuple[str, str, str], at: float, late_s: float, dice: random.Ra
     phases = {"connect": rtt, "tls": 2 * rtt} if rung == GATEWAY else {"connect": rtt}
     if rung == MESH:
         phases = {"connect": 0.0002, "setup": 3 * rtt + 0.004}
-    resent = dice.random() < 0.004
+    resent = dice.random() < 0.0005
     return Sample("p", at, "ok", "", phases, rtt, "kernel", 0.000028, blur, late_s, int(resent), facts)

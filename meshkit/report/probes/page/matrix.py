@@ -30,16 +30,14 @@ def matrix(reading: Reading) -> Markup:
 
 def _tab(reading: Reading, probe: str, scale: Scale, *, checked: bool) -> Markup:
     radio = tag("input", type="radio", name="matrix", class_="hidden", checked=checked)
-    caption = f"{probe}: median in ms, from (rows) to (columns)"
-    if probe in RUNGS:
-        caption += f"; {RUNGS[probe]}"
-    scroll = tag(
-        "div", _table(reading, probe, caption, scale), class_="scroll", tabindex="0", role="region", aria_label=probe
-    )
-    return tag("div", tag("label", radio, probe), tag("div", scroll, class_="panel"), class_="tab")
+    lead = "median in ms, from (rows) to (columns)" + (f": {RUNGS[probe]}" if probe in RUNGS else "")
+    table = _table(reading, probe, scale)
+    scroll = tag("div", table, class_="scroll", tabindex="0", role="region", aria_label=f"latency matrix, {probe}")
+    panel = tag("div", tag("h3", probe), tag("p", lead, class_="lead"), scroll, class_="panel")
+    return tag("div", tag("label", radio, probe), panel, class_="tab")
 
 
-def _table(reading: Reading, probe: str, caption: str, scale: Scale) -> Markup:
+def _table(reading: Reading, probe: str, scale: Scale) -> Markup:
     cells: dict[Pair, list[Summary]] = {}
     for summary in reading.summaries:
         if summary.series.probe == probe:
@@ -55,7 +53,13 @@ def _table(reading: Reading, probe: str, caption: str, scale: Scale) -> Markup:
         for source in sources
     ]
     dense = "heat dense" if len(destinations) >= DENSE else "heat"
-    return tag("table", tag("caption", caption), tag("thead", head), tag("tbody", rows), class_=dense)
+    return tag(
+        "table",
+        tag("caption", f"{probe}: median in ms", class_="hidden"),
+        tag("thead", head),
+        tag("tbody", rows),
+        class_=dense,
+    )
 
 
 def _name(source: str, reading: Reading) -> Markup:

@@ -13,7 +13,7 @@ from meshkit.report.probes.page.distribution import distribution
 from meshkit.report.probes.page.markup import Markup, join, tag
 from meshkit.report.probes.page.reading import Pair, Reading
 from meshkit.report.probes.page.rungs import rungs
-from meshkit.report.probes.page.scale import clock, error, time
+from meshkit.report.probes.page.scale import date, error, time
 from meshkit.report.probes.page.timeline import spark, timeline
 from meshkit.report.probes.tables import SICK, line
 from meshkit.report.probes.tables import clock as clock_of
@@ -85,7 +85,7 @@ def _figures(reading: Reading, summary: Summary) -> Iterator[Markup]:
         "resent": f"{summary.resent:,}" if summary.resent else "",
         "suspect": f"{summary.suspect:,}" if summary.suspect else "",
         "skipped": f"{summary.skipped:,}" if summary.skipped else "",
-        "certificate": f"ends {clock(summary.certificate[1], day=True)}" if summary.certificate else "",
+        "certificate": f"to {date(summary.certificate[1])}" if summary.certificate else "",
         "answers": ", ".join(summary.answers),
         "prober": "sick" if summary.series.source in reading.outcome.sick else "",
     }

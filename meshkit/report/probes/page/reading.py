@@ -18,7 +18,10 @@ Pair = tuple[str, str]
 
 @dataclass(frozen=True)
 class Reading:
-    """``pairs`` hold their series from the lowest rung; ``windows`` are oldest first."""
+    """``pairs`` hold their series from the lowest rung; ``windows`` are oldest first.
+
+    ``span`` is from the first window's begin to the last one's end, for all time lines alike.
+    """
 
     outcome: Outcome
     summaries: Sequence[Summary]
@@ -27,6 +30,7 @@ class Reading:
     verdicts: Mapping[Series, Sequence[Verdict]]
     ladders: Mapping[Pair, Ladder]
     anchors: Mapping[Pair, str]
+    span: tuple[float, float]
 
     @classmethod
     def of(cls, outcome: Outcome) -> Reading:
@@ -42,17 +46,12 @@ class Reading:
         ladders = {(ladder.source, ladder.destination): ladder for ladder in outcome.ladders}
         # Numbers, since a name may hold anything and two names may not become the same anchor.
         anchors = {pair: f"pair-{number}" for number, pair in enumerate(pairs, 1)}
-        return cls(outcome, summaries, pairs, windows, verdicts, ladders, anchors)
+        begin = min((window.begin for window in outcome.windows), default=outcome.began)
+        end = max((window.begin + window.width_s for window in outcome.windows), default=outcome.ended)
+        return cls(outcome, summaries, pairs, windows, verdicts, ladders, anchors, (begin, end))
 
     @property
     def probes(self) -> list[str]:
         """What was probed: the rungs from the lowest, then others by name."""
         found = {summary.series.probe for summary in self.summaries}
         return [rung for rung in RUNGS if rung in found] + sorted(found - set(RUNGS))
-
-    @property
-    def span(self) -> tuple[float, float]:
-        """From the first window's begin to the last one's end, for all time lines alike."""
-        ends = [window.begin + window.width_s for window in self.outcome.windows]
-        begins = [window.begin for window in self.outcome.windows]
-        return min(begins, default=self.outcome.began), max(ends, default=self.outcome.ended)

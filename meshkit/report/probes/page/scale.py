@@ -69,3 +69,8 @@ def error(seconds: float) -> str:
 def clock(at: float, *, day: bool = False) -> str:
     """A time of day in UTC, as people read it."""
     return f"{datetime.fromtimestamp(at, UTC):{'%-d %b %Y, %H:%M:%S' if day else '%H:%M:%S'}}"
+
+
+def date(at: float) -> str:
+    """A day in UTC."""
+    return f"{datetime.fromtimestamp(at, UTC):%-d %b %Y}"

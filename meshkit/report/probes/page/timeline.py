@@ -50,12 +50,8 @@ def timeline(windows: Sequence[Summary], span: Span) -> Markup:
     sides = tag("div", tag("span", time(most)), tag("span", time(least)), class_="sides") if most else None
     ends = tag("div", tag("span", clock(span[0])), tag("span", f"{clock(span[1])} UTC"), class_="axis")
     caption = [tag("span", "over time: p50, and up to p99"), tag("span", _failing(points), class_="bad")]
-    return tag(
-        "figure",
-        tag("figcaption", caption),
-        tag("div", tag("div", drawing, class_="plot"), sides, class_="frame"),
-        ends,
-    )
+    plot = tag("div", drawing, class_="plot")
+    return tag("figure", tag("figcaption", caption), tag("div", plot, sides, ends, class_="frame"))
 
 
 def spark(windows: Sequence[Summary], span: Span) -> Markup:
