@@ -81,11 +81,24 @@ FAMILIES = (
     Family("consul", {"consul": "github.com/hashicorp/consul"}, 480),
 )
 
+PEERS = (
+    Family("blackbox", {"blackbox_exporter": "github.com/prometheus/blackbox_exporter"}, 60),
+    Family("cloudprober", {"cloudprober": "github.com/cloudprober/cloudprober/cmd/cloudprober"}, 120),
+)
+"""Other probers, built on demand by scripts/bench-probes to be measured beside this one's; no part of the lab."""
+
 
 def build_all(observe: Observer = ignore) -> None:
     """Build whatever is not in the cache; the first time about 25 minutes on two cores."""
     for family in FAMILIES:
         _build(family, observe)
+
+
+def peer(name: str, observe: Observer = ignore) -> Path:
+    """Another prober's binary, built now if it is not in the cache."""
+    family = next(family for family in PEERS if name in family.packages)
+    _build(family, observe)
+    return _folder(family) / name
 
 
 def tool(name: str) -> Path:
