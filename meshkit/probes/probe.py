@@ -12,6 +12,8 @@ from meshkit.probes.sample import Record
 
 DEFAULT_TIMEOUT_S = 3.0
 DEFAULT_INTERVAL_S = 10.0
+LEAST_S, MOST_S = 1e-5, 7 * 86400.0
+"""Bounds of intervals and timeouts."""
 
 
 class Target(Protocol):
@@ -74,20 +76,38 @@ class Probe:
 def from_wire(wire: Mapping[str, Any]) -> Probe:
     """The inverse of ``Probe.as_wire``; ValueError with the key that is wrong."""
     try:
-        kind = mechanisms.kind(wire["mechanism"])
-        given = wire["target"]
-        known = {f.name for f in fields(kind)}
-        unknown = sorted(set(given) - known)
-        if unknown:
-            raise ValueError(f"{wire['id']}: {wire['mechanism']} has no {', '.join(unknown)}")
-        values = {key: tuple(value) if isinstance(value, list) else value for key, value in given.items()}
-        return Probe(
-            wire["id"],
-            Series(**wire["series"]),
-            kind(**values),
-            float(wire["interval_s"]),
-            float(wire["timeout_s"]),
-            tuple(wire["expect"]),
-        )
-    except (KeyError, TypeError) as error:
+        name = _text(wire["id"], "id")
+        try:
+            return Probe(
+                name,
+                Series(**{key: _text(value, key) for key, value in wire["series"].items()}),
+                _target(wire["mechanism"], wire["target"]),
+                _seconds(wire["interval_s"], "interval_s"),
+                _seconds(wire["timeout_s"], "timeout_s"),
+                tuple(_text(entry, "expect") for entry in wire["expect"]),
+            )
+        except ValueError as error:
+            raise ValueError(f"{name}: {error}") from error
+    except (KeyError, TypeError, AttributeError) as error:
         raise ValueError(f"this is not a probe: {error}") from error
+
+
+def _target(mechanism: str, given: Mapping[str, Any]) -> Target:
+    kind = mechanisms.kind(mechanism)
+    unknown = sorted(set(given) - {f.name for f in fields(kind)})
+    if unknown:
+        raise ValueError(f"{mechanism} has no {', '.join(unknown)}")
+    target: Target = kind(**{key: tuple(value) if isinstance(value, list) else value for key, value in given.items()})
+    return target
+
+
+def _text(value: Any, key: str) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"{key} is not a text")
+    return value
+
+
+def _seconds(value: Any, key: str) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not LEAST_S <= value < MOST_S:
+        raise ValueError(f"{key} is not a time from {LEAST_S} s to a week")
+    return float(value)

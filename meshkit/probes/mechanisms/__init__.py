@@ -20,5 +20,10 @@ NAMES = tuple(_CLASSES)
 
 
 def kind(name: str) -> Any:
-    """The target class of a mechanism, in the module of the same name; KeyError when there is none."""
-    return getattr(import_module(f"{__name__}.{name}"), _CLASSES[name])
+    """The target class of a mechanism, in the module of the same name; ValueError when there is none."""
+    if name not in _CLASSES:
+        raise ValueError(f"there is no mechanism {name}; there are {', '.join(NAMES)}")
+    try:
+        return getattr(import_module(f"{__name__}.{name}"), _CLASSES[name])
+    except ImportError as error:
+        raise ValueError(f"mechanism {name} can't be loaded here: {error}") from error

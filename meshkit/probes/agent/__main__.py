@@ -1,0 +1,5 @@
+"""``python -m meshkit.probes.agent``."""
+
+from meshkit.probes.agent.main import main
+
+raise SystemExit(main())

@@ -1,0 +1,34 @@
+"""One ConfigMap as a history of its own, for a job that runs now and then: when it is full, the oldest lines go."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+from collections.abc import Sequence
+
+from meshkit.probes.agent import config
+from meshkit.probes.agent.kubernetes import Object
+from meshkit.probes.agent.segments import EXPANDED, Segment, lines_of
+from meshkit.probes.agent.store import KEY, LABELS, config_map
+from meshkit.probes.summary import Summary
+
+
+def append(item: Object, name: str, given: config.Kubernetes, windows: Sequence[Summary]) -> Object:
+    """The ConfigMap with these windows added; ``item`` is what there is, or empty."""
+    lines = _lines(item, given.segment_bytes)
+    lines += [json.dumps(summary.as_wire(), separators=(",", ":")).encode() for summary in windows]
+    segment = Segment(0)
+    while not segment.add(lines, given.segment_bytes):
+        lines = lines[max(1, len(lines) // 8) :]
+    metadata = {"name": name, "namespace": given.namespace, "labels": LABELS}
+    version = item.get("metadata", {}).get("resourceVersion")
+    return config_map(metadata | ({"resourceVersion": version} if version else {}), segment.content())
+
+
+def _lines(item: Object, size: int) -> list[bytes]:
+    """What it holds; nothing when it is damaged."""
+    try:
+        return lines_of(base64.b64decode(item["binaryData"][KEY], validate=True), EXPANDED * size)
+    except (KeyError, TypeError, binascii.Error, ValueError):
+        return []
