@@ -60,7 +60,7 @@ class Call:
         self.headers: Headers = {}
         self.trailers: Headers = {}
         self.ended = False
-        self._left = request.body
+        self._left = memoryview(request.body)
         self._body = body
         self._came = bytearray()
         self._first = True
@@ -78,7 +78,7 @@ class Call:
             if room <= 0:
                 break
             part, self._left = self._left[:room], self._left[room:]
-            connection.send_data(STREAM, part, end_stream=not self._left)
+            connection.send_data(STREAM, bytes(part), end_stream=not self._left)
         return self._connection.data_to_send()
 
     def receive(self, data: bytes) -> None:

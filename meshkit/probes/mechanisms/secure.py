@@ -25,6 +25,9 @@ from meshkit.probes.mechanisms.tcp import connect
 from meshkit.probes.reasons import Failed, one_line
 from meshkit.probes.sample import Record
 
+SEND = 65536
+"""Bytes encrypted at once, so that a large body does not keep the loop."""
+
 VERIFICATIONS = ("system", "mesh", "none")
 SHOWN = 32
 """Alternative names kept of a certificate; there may be thousands."""
@@ -138,9 +141,11 @@ class Secure:
 
     def send(self, data: bytes) -> Generator[Wait, Any, None]:
         """Send all of it."""
+        left = memoryview(data)
         try:
-            self.session.write(data)
-            yield from self._flush()
+            while left:
+                left = left[self.session.write(left[:SEND]) :]
+                yield from self._flush()
         except ssl.SSLError as error:
             raise self._failure(error) from error
         except ConnectionError:

@@ -80,6 +80,30 @@ def test_large_bodies_pass_both_ways_through_the_windows() -> None:
     assert sample.facts["body_bytes"] == 700_000
 
 
+@pytest.mark.parametrize("version", ["1.1", "2"])
+def test_large_bodies_pass_through_tls(tmp_path: Path, version: str) -> None:
+    ca, size = Authority(), 3_000_000
+
+    def serve(connection: socket.socket) -> None:
+        if version == "2":
+            http2_server.serve(lambda *asked: http2_server.answer(200, str(len(asked[3])).encode())(*asked))(connection)
+            return
+        came = responders.read_head(connection)
+        while len(came.partition(b"\r\n\r\n")[2]) < size:
+            came += connection.recv(1 << 20)
+        connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 7\r\n\r\n%d" % size)
+
+    context = server_context(ca.leaf(), tmp_path)
+    context.set_alpn_protocols(["h2" if version == "2" else "http/1.1"])
+    with responders.tls(context, serve) as port:
+        body, wanted = "x" * size, str(size)
+        url = f"https://127.0.0.1:{port}/"
+        sample = observe(
+            HttpTarget(url, method="POST", body=body, version=version, contains=wanted, roots=ca.root), timeout_s=20.0
+        )
+    assert sample.ok, sample
+
+
 def test_an_endless_body_ends_at_the_limit() -> None:
     with responders.tcp(http2_server.streaming(1 << 60)) as port:
         assert observe(_target(port)).reason == "http_too_large"
