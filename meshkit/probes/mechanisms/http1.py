@@ -77,7 +77,7 @@ def exchange(stream: Stream, io: Io, record: Record, request: Request, body: Bod
         record.enter("transfer")
     source = Source(stream, data)
     for _ in range(INTERIM_LIMIT):
-        status, headers = yield from _head(source)
+        status, headers = _head((yield from source.head()))
         if status == _SWITCHING:
             _garbage("101 without having been asked to switch")
         if status >= 200:  # noqa: PLR2004, interim answers are 1xx
@@ -86,7 +86,7 @@ def exchange(stream: Stream, io: Io, record: Record, request: Request, body: Bod
         _garbage(f"more than {INTERIM_LIMIT} interim answers")
     if request.method != "HEAD" and status not in _WITHOUT_BODY:
         yield from _body(source, headers, body)
-    elif source.data:
+    if source.data:
         _garbage("bytes after the end of the answer")
     record.leave()
     return Answer(status, headers, bytes(body.kept), body.length, {})
@@ -109,6 +109,12 @@ class Source:
         if not part:
             raise Failed("closed", "the target closed the connection within its answer")
         self.data += part
+
+    def head(self) -> Generator[Wait, Any, bytes]:
+        """Status line and header of an answer, without the empty line after them."""
+        if not b"HTTP/1.".startswith(self.data[:7]):
+            _garbage(repr(bytes(self.data[:40])))
+        return (yield from self.until(b"\r\n\r\n", HEAD_LIMIT, "a header"))
 
     def until(self, mark: bytes, limit: int, what: str) -> Generator[Wait, Any, bytes]:
         """What comes before a mark, which is taken too."""
@@ -136,15 +142,13 @@ class Source:
     def drain(self, body: Body) -> Generator[Wait, Any, None]:
         """Move everything until the connection's end into a body."""
         body.add(self.data)
+        self.data.clear()
         while part := (yield from self._stream.receive()):
             body.add(part)
 
 
-def _head(source: Source) -> Generator[Wait, Any, tuple[int, Headers]]:
+def _head(head: bytes) -> tuple[int, Headers]:
     """Status and header of one answer; fields that come more than once are joined (RFC 9110, 5.2)."""
-    if not b"HTTP/1.".startswith(source.data[:7]):
-        _garbage(repr(bytes(source.data[:40])))
-    head = yield from source.until(b"\r\n\r\n", HEAD_LIMIT, "a header")
     line, _, block = head.partition(b"\r\n")
     match = _STATUS.fullmatch(line)
     if match is None:
@@ -180,9 +184,6 @@ def _body(source: Source, headers: Headers, body: Body) -> Generator[Wait, Any, 
         yield from source.take(int(length), body)
     else:
         yield from source.drain(body)
-        return
-    if source.data:
-        _garbage("bytes after the end of the answer")
 
 
 def _chunks(source: Source, body: Body) -> Generator[Wait, Any, None]:
