@@ -1,4 +1,4 @@
-"""What the shell may complete: contexts of the kubeconfig, datacenters of the known federations."""
+"""What the shell may complete: contexts of the kubeconfig, datacenters of the known federations, mechanisms."""
 
 from __future__ import annotations
 
@@ -9,6 +9,9 @@ import yaml
 
 from meshkit.errors import MeshkitError
 from meshkit.federation import state
+from meshkit.probes.ladder import RUNGS
+from meshkit.probes.mechanisms import NAMES
+from meshkit.probes.wanted import LADDER, LOCAL
 
 
 def contexts(incomplete: str) -> list[str]:
@@ -32,3 +35,18 @@ def datacenters(incomplete: str) -> list[str]:
         return []
     names = [dc.name for identity in identities if identity for dc in identity.federation.datacenters]
     return [name for name in names if name.startswith(incomplete)]
+
+
+def sources(incomplete: str) -> list[str]:
+    """Where probes may start: datacenters, and this machine."""
+    return [*datacenters(incomplete), *(name for name in (LOCAL,) if name.startswith(incomplete))]
+
+
+def mechanisms(incomplete: str) -> list[str]:
+    """What a probe may be made of."""
+    return [name for name in (LADDER, *NAMES) if name.startswith(incomplete) and name != "echo"]
+
+
+def rungs(incomplete: str) -> list[str]:
+    """Parts of the ladder."""
+    return [name for name in RUNGS if name.startswith(incomplete)]

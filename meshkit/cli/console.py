@@ -54,12 +54,22 @@ def narrator() -> Iterator[Observer]:
 
 
 def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """Aligned columns on stdout, headings in upper case, as kubectl prints them."""
-    table = [[column.upper() for column in columns], *(list(row) for row in rows)]
-    widths = [max(len(row[i]) for row in table) for i in range(len(columns))]
-    for row in table:
-        cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
-        typer.echo(COLUMN_GAP.join(cells).rstrip())
+    """Aligned columns on stdout."""
+    typer.echo(table(columns, rows))
+
+
+def table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Aligned columns, headings in upper case, as kubectl prints them."""
+    lines = [[column.upper() for column in columns], *(list(row) for row in rows)]
+    widths = [max(len(line[i]) for line in lines) for i in range(len(columns))]
+    return "\n".join(
+        COLUMN_GAP.join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in lines
+    )
+
+
+def colors() -> bool:
+    """Whether a terminal is to be shown colours."""
+    return _settings.color
 
 
 def print_json(value: Any) -> None:

@@ -24,6 +24,13 @@ def opened(
 ) -> Iterator[Context]:
     """A context over a federation that exists, though one of its clusters may be away; ``partial`` as in discover."""
     federation, held = find(name, contexts, namespace, partial=partial)
+    with connected(federation, held, timeout_s=timeout_s) as context:
+        yield context
+
+
+@contextmanager
+def connected(federation: Federation, held: State, *, timeout_s: float = TIMEOUT_S) -> Iterator[Context]:
+    """A context over what ``find`` has found, for who has something to check in between."""
     with (
         console.narrator() as observe,
         wiring.connect(federation, held, observe, timeout_s, all_of_them=False) as context,

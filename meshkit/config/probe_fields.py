@@ -87,6 +87,10 @@ Texts = Annotated[
 ]
 BY_NAME: dict[str, Any] = {
     "host": Host,
+    "name": Host,
+    "type": Annotated[
+        str, Field(pattern=r"^[A-Z][A-Z0-9]{0,14}$", description="a record type such as A, AAAA or SRV, in upper case")
+    ],
     "server": Host,
     "connect_host": Host,
     "port": Port,

@@ -16,7 +16,7 @@ from meshkit.probes.ladder import RUNGS
 from meshkit.probes.probe import DEFAULT_INTERVAL_S, DEFAULT_TIMEOUT_S
 from meshkit.probes.wanted import LADDER, SERVICE
 
-MECHANISMS = ("tcp", "tls", "http", "grpc")
+MECHANISMS = ("tcp", "tls", "http", "grpc", "dns", "udp")
 """What an entry may be made of; echo is the upper end of the ladder's mesh rung."""
 
 KINDS = (LADDER, SERVICE, *MECHANISMS)

@@ -1,0 +1,1 @@
+"""``meshkit probe``: one file per command; parse, call, render."""
