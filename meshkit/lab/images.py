@@ -15,14 +15,13 @@ import shutil
 import subprocess
 import tarfile
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 
 from meshkit.errors import MeshkitError
 from meshkit.events import Finished, Observer, Started, ignore
-from meshkit.lab import toolchain
+from meshkit.lab import interpreter, toolchain
 from meshkit.lab.topology import cache_folder
 
 LAYOUT = 1
@@ -32,7 +31,9 @@ PAUSE = "meshkit.local/pause:1"
 COREDNS = "meshkit.local/coredns:1"
 CONSUL = "docker.io/hashicorp/consul:1.22.7"
 ENVOY = "docker.io/envoyproxy/envoy:v1.36.4"
+PYTHON = "docker.io/library/python:3.13-slim"
 LIBRARY = re.compile(r"(?:=> )?(/\S+) \(0x")
+ELF = b"\x7fELF"
 ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
 
 
@@ -47,6 +48,8 @@ class Image:
     shell: bool = True
     folders: tuple[str, ...] = ()
     accounts: str = field(default="root:x:0:0::/:/bin/sh\n")
+    dated: bool = False
+    """Files keep their times, by which Python knows that a compiled module belongs to its source."""
 
 
 def catalogue() -> tuple[Image, ...]:
@@ -65,6 +68,7 @@ def catalogue() -> tuple[Image, ...]:
             accounts="root:x:0:0::/:/bin/sh\nconsul:x:100:1000::/consul:/bin/sh\n",
         ),
         Image(ENVOY, {"/usr/local/bin/envoy": toolchain.envoy()}, "101:101", ("/usr/local/bin/envoy",)),
+        Image(PYTHON, interpreter.files(), "0", ("/usr/local/bin/python3",), dated=True),
     )
 
 
@@ -103,16 +107,22 @@ def _contents(image: Image) -> dict[str, Path]:
     files = dict(image.files)
     if image.shell:
         files["/bin/busybox"] = _command("busybox")
-    for source in list(files.values()):
-        files |= {str(library): library for library in _libraries(source)}
-    return files
+    libraries = set(_libraries(tuple(path for path in files.values() if _is_binary(path))))
+    return files | {str(library): library for library in libraries} | interpreter.unwinder(libraries)
 
 
-def _libraries(binary: Path) -> Iterator[Path]:
-    """The shared libraries a binary loads, as ldd lists them; none for a static one."""
-    done = subprocess.run(["ldd", str(binary)], capture_output=True, text=True, check=False)
-    for match in LIBRARY.finditer(done.stdout):
-        yield Path(match[1])
+def _is_binary(path: Path) -> bool:
+    with path.open("rb") as file:
+        return file.read(len(ELF)) == ELF
+
+
+@cache
+def _libraries(binaries: tuple[Path, ...]) -> tuple[Path, ...]:
+    """The shared libraries that binaries load, as ldd lists them; none for a static one."""
+    if not binaries:
+        return ()
+    done = subprocess.run(["ldd", *map(str, binaries)], capture_output=True, text=True, check=False)
+    return tuple(Path(match[1]) for match in LIBRARY.finditer(done.stdout))
 
 
 def _command(name: str) -> Path:
@@ -161,7 +171,7 @@ def _write_layer(image: Image, path: Path) -> None:
             layer.addfile(entry)
         _add(layer, "etc/passwd", image.accounts.encode())
         for inside, source in sorted(_contents(image).items()):
-            layer.add(source.resolve(), inside.lstrip("/"), filter=_anonymous)
+            layer.add(source.resolve(), inside.lstrip("/"), filter=_without_owner if image.dated else _anonymous)
         for applet in _applets() if image.shell else ():
             if f"/bin/{applet}" not in image.files and applet != "busybox":
                 entry = tarfile.TarInfo(f"bin/{applet}")
@@ -204,8 +214,13 @@ def _add(archive: tarfile.TarFile, name: str, content: bytes) -> None:
 
 
 def _anonymous(entry: tarfile.TarInfo) -> tarfile.TarInfo:
-    """The same bytes whoever builds them."""
+    """The same bytes whoever builds them, and whenever."""
+    entry.mtime = 0
+    return _without_owner(entry)
+
+
+def _without_owner(entry: tarfile.TarInfo) -> tarfile.TarInfo:
     entry.uid = entry.gid = 0
     entry.uname = entry.gname = ""
-    entry.mtime = 0
+    entry.mtime = int(entry.mtime)
     return entry

@@ -5,12 +5,14 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import sys
 import tarfile
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from meshkit.lab import images
+from meshkit.lab import images, interpreter
 
 
 @pytest.fixture
@@ -86,3 +88,37 @@ def test_libraries_are_read_from_what_ldd_says() -> None:
 
 def _blob(descriptor: dict[str, str]) -> str:
     return f"blobs/sha256/{descriptor['digest'].removeprefix('sha256:')}"
+
+
+def test_the_python_image_is_laid_out_like_the_official_one() -> None:
+    """``python3`` on PATH, its library beside it with compiled modules, and nothing that no agent needs."""
+    files = interpreter.files()
+    library = f"/usr/local/lib/python{sys.version_info.major}.{sys.version_info.minor}"
+
+    assert files["/usr/local/bin/python3"].samefile(Path(sys.executable).resolve())
+    assert f"{library}/os.py" in files
+    assert f"{library}/__pycache__/os.{sys.implementation.cache_tag}.pyc" in files
+    folders = {path.removeprefix(f"{library}/").split("/")[0] for path in files}
+    assert folders & {"site-packages", "test", "idlelib", "ensurepip", "tkinter"} == set()
+
+
+def test_python_s_files_keep_their_times(image: images.Image) -> None:
+    """By a source's time Python knows that the compiled module beside it is up to date."""
+    dated = replace(image, dated=True)
+    files = blobs(images._build(dated, lambda _: None))
+    manifest = json.loads(files[_blob(json.loads(files["index.json"])["manifests"][0])])
+    with tarfile.open(fileobj=io.BytesIO(files[_blob(manifest["layers"][0])])) as layer:
+        entry = layer.getmember("bin/tool")
+
+    assert entry.mtime == int(image.files["/bin/tool"].stat().st_mtime)
+    assert (entry.uid, entry.gid, entry.uname) == (0, 0, "")
+
+
+def test_the_unwinder_comes_with_the_c_library(tmp_path: Path) -> None:
+    """The C library opens it by name, so no list of libraries has it."""
+    for name in ("libc.so.6", "libgcc_s.so.1"):
+        (tmp_path / name).touch()
+
+    assert interpreter.unwinder([tmp_path / "libm.so.6"]) == {}
+    found = interpreter.unwinder([tmp_path / "libc.so.6"])
+    assert list(found.values()) == [tmp_path / "libgcc_s.so.1"]
