@@ -34,7 +34,9 @@ LATENCIES: dict[str, Callable[[Summary], float | None]] = {
 }
 UNITS = {"us": 1e-6, "ms": 1e-3, "s": 1.0}
 OPERATORS = {"<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge}
-_COMPARISON = re.compile(r"(?P<what>[a-z0-9]+)\s*(?P<how><=|>=|<|>)\s*(?P<limit>\d+(?:\.\d+)?)\s*(?P<unit>us|ms|s|%)")
+_COMPARISON = re.compile(
+    r"(?P<what>[a-z0-9]+)\s*(?P<how><=|>=|<|>)\s*(?P<limit>\d+(?:\.\d+)?)\s*(?P<unit>us|ms|s|%)", re.ASCII
+)
 _RESOLVES = re.compile(r"resolves to (?P<answers>\S+(?: \S+)*)")
 
 

@@ -15,6 +15,9 @@ from typing import Any
 RELATIVE_ERROR = 0.01
 _GROWTH = (1 + RELATIVE_ERROR) / (1 - RELATIVE_ERROR)
 _LOG_GROWTH = math.log(_GROWTH)
+FARTHEST = 5000
+"""Buckets lie within this of the one for a second: 1e43 s, or its inverse."""
+
 Z_95 = 1.959964
 """Quantile of the normal distribution for two-sided 95% confidence."""
 
@@ -75,7 +78,24 @@ class Sketch:
             return cls()
         pairs = wire["buckets"]
         buckets = dict(zip(pairs[::2], pairs[1::2], strict=True))
-        return cls(sum(buckets.values()), float(wire["sum"]), float(wire["min"]), float(wire["max"]), buckets)
+        if not all(isinstance(b, int) and abs(b) <= FARTHEST and count(n) for b, n in buckets.items()):
+            raise ValueError("these are not buckets")
+        total, least, most = (seconds(wire[name]) for name in ("sum", "min", "max"))
+        return cls(sum(buckets.values()), total, least, most, buckets)
+
+
+def count(value: Any) -> int:
+    """A count that came from outside; ValueError when it is none."""
+    if not isinstance(value, int) or isinstance(value, bool) or value < 0:
+        raise ValueError(f"{value!r} is not a count")
+    return value
+
+
+def seconds(value: Any) -> float:
+    """A time that came from outside; ValueError when it is none."""
+    if not isinstance(value, int | float) or isinstance(value, bool) or not 0 <= value < math.inf:
+        raise ValueError(f"{value!r} is not a time")
+    return float(value)
 
 
 def wilson(events: int, trials: int, z: float = Z_95) -> tuple[float, float]:

@@ -9,7 +9,7 @@ from typing import Any
 from meshkit.probes.probe import Series
 from meshkit.probes.reasons import OK
 from meshkit.probes.sample import Clock, Sample
-from meshkit.probes.stats import Sketch, wilson
+from meshkit.probes.stats import Sketch, count, seconds, wilson
 
 LATE_S = 0.05
 """A start this much after its due time counts as late."""
@@ -61,9 +61,9 @@ class Summary:
         self.answers = tuple(sample.facts.get("answers", ()))
         if sample.total_s > 0:
             self.total.add(sample.total_s)
-        for name, seconds in sample.phases.items():
-            before, count = self.phases.get(name, (0.0, 0))
-            self.phases[name] = (before + seconds, count + 1)
+        for name, spent in sample.phases.items():
+            before, counted = self.phases.get(name, (0.0, 0))
+            self.phases[name] = (before + spent, counted + 1)
         if sample.rtt_s is not None:
             self._add_rtt(sample.rtt_s)
             self.rtt_source, self.rtt_error_s = sample.rtt_source, max(self.rtt_error_s, sample.rtt_error_s)
@@ -84,11 +84,11 @@ class Summary:
         self.rtt_source = newer.rtt_source or self.rtt_source or other.rtt_source
         self.begin = min(self.begin, other.begin)
         self.width_s = end - self.begin
-        for reason, count in other.reasons.items():
-            self.reasons[reason] = self.reasons.get(reason, 0) + count
-        for name, (seconds, count) in other.phases.items():
+        for reason, number in other.reasons.items():
+            self.reasons[reason] = self.reasons.get(reason, 0) + number
+        for name, (spent, number) in other.phases.items():
             before, counted = self.phases.get(name, (0.0, 0))
-            self.phases[name] = (before + seconds, counted + count)
+            self.phases[name] = (before + spent, counted + number)
         self.rtt.merge(other.rtt)
         self.total.merge(other.total)
         self.jitter = (self.jitter[0] + other.jitter[0], self.jitter[1] + other.jitter[1])
@@ -127,13 +127,13 @@ class Summary:
     @property
     def jitter_s(self) -> float | None:
         """The mean difference of consecutive round trips (RFC 3393, as IPDV of the round trip)."""
-        seconds, count = self.jitter
-        return seconds / count if count else None
+        spent, number = self.jitter
+        return spent / number if number else None
 
     def phase_s(self, name: str) -> float | None:
         """A phase's mean; None when it was never reached."""
-        seconds, count = self.phases.get(name, (0.0, 0))
-        return seconds / count if count else None
+        spent, number = self.phases.get(name, (0.0, 0))
+        return spent / number if number else None
 
     def as_wire(self) -> dict[str, Any]:
         """As a JSON object; what is empty is left out."""
@@ -162,16 +162,30 @@ class Summary:
     def from_wire(cls, wire: Mapping[str, Any]) -> Summary:
         """The inverse of ``as_wire``; KeyError, TypeError or ValueError when it is not one."""
         values = dict(wire)
-        values["series"] = Series(**wire["series"])
-        values["begin"], values["width_s"] = float(wire.get("begin", 0.0)), float(wire.get("width_s", 0.0))
+        values["series"] = Series(**{key: _text(value) for key, value in wire["series"].items()})
+        for name in ("begin", "width_s", "latest_s", "rtt_error_s"):
+            values[name] = seconds(wire.get(name, 0.0))
+        for name in ("resent", "late", "skipped", "suspect"):
+            values[name] = count(wire.get(name, 0))
+        values["reasons"] = {_text(reason): count(number) for reason, number in wire.get("reasons", {}).items()}
+        values["rtt_source"], values["fault"] = _text(wire.get("rtt_source", "")), _text(wire.get("fault", ""))
         values["rtt"] = Sketch.from_wire(wire.get("rtt", {}))
         values["total"] = Sketch.from_wire(wire.get("total", {}))
-        values["phases"] = {name: (float(s), int(n)) for name, (s, n) in wire.get("phases", {}).items()}
-        values["answers"] = tuple(wire.get("answers", ()))
-        for name in ("jitter", "certificate"):
-            if name in wire:
-                values[name] = tuple(wire[name])
+        values["phases"] = {name: (seconds(s), count(n)) for name, (s, n) in wire.get("phases", {}).items()}
+        values["answers"] = tuple(_text(answer) for answer in wire.get("answers", ()))
+        if "jitter" in wire:
+            spent, number = wire["jitter"]
+            values["jitter"] = seconds(spent), count(number)
+        if "certificate" in wire:
+            begin, end = wire["certificate"]
+            values["certificate"] = float(begin), float(end)
         return cls(**values)
+
+
+def _text(value: Any) -> Any:
+    if not isinstance(value, str):
+        raise TypeError(f"{value!r} is not a text")
+    return value
 
 
 def merged(summaries: Iterable[Summary]) -> dict[Series, Summary]:

@@ -1,7 +1,11 @@
-"""What a keeper does now and then, each in a thread of its own: one that hangs holds up no other."""
+"""What a keeper does now and then, each in a thread of its own: one that hangs holds up no other.
+
+On Linux niceness is a thread's: these yield to the prober, and to the thread that takes its samples.
+"""
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Callable
 
@@ -9,6 +13,12 @@ from meshkit.errors import MeshkitError
 from meshkit.probes.agent.log import Log
 
 FIRST_RETRY_S = 0.5
+NICENESS = 10
+
+
+def yield_to_others() -> None:
+    """Let the calling thread, and those that it starts, run after others."""
+    os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICENESS)
 
 
 class Chore:
@@ -33,6 +43,7 @@ class Chore:
         self._stop.set()
 
     def _run(self) -> None:
+        yield_to_others()
         wait_s, retry_s = 0.0, FIRST_RETRY_S
         while not self._stop.wait(wait_s):
             try:

@@ -17,7 +17,7 @@ from typing import Any
 from meshkit.errors import MeshkitError
 from meshkit.probes.agent import config, leaf, otlp
 from meshkit.probes.agent.child import Child
-from meshkit.probes.agent.chores import Chore
+from meshkit.probes.agent.chores import Chore, yield_to_others
 from meshkit.probes.agent.kubernetes import Kubernetes
 from meshkit.probes.agent.log import Log
 from meshkit.probes.agent.metrics import Metrics
@@ -55,7 +55,6 @@ class Keeper:
         self.unseen: dict[str, str] = {}
         self.dropped = 0
         self._dropped_before = 0
-        self._series: dict[str, Series] = {}
         self._new: Schedule | None = self.source.kept()
         self._stopping = threading.Event()
         self.chores = dict(self._chores())
@@ -115,26 +114,24 @@ class Keeper:
         with self.metrics.lock:
             self.windows.resize(new.window_s)
             self.windows.forget(new.series.values())
-        # Answers to what is no longer asked may still be on their way.
-        self._series = {**{name: self._series[name] for name in self.schedule.texts}, **new.series}
         self.schedule = new
         self.metrics.keep(new.series.values())
         self.child.schedule(new.texts)
 
     def _take(self, message: Any) -> None:
-        """A batch from the prober."""
+        """A batch from the prober; answers to what is no longer asked are not counted."""
         samples, skips, dropped, *_ = message
         self.heard_at = monotonic()
         self.dropped = self._dropped_before + dropped
         with self.metrics.lock:
             for fields in samples:
                 sample = Sample(*fields)
-                series = self._series.get(sample.probe)
+                series = self.schedule.series.get(sample.probe)
                 if series is not None:
                     self.windows.add(series, sample)
                     self.metrics.add(series, sample)
             for name, starts in skips.items():
-                series = self._series.get(name)
+                series = self.schedule.series.get(name)
                 if series is not None:
                     self.windows.skipped(series, starts)
                     self.metrics.skipped(series, starts)
@@ -197,6 +194,11 @@ class Keeper:
         return self.config.otlp.interval_s
 
 
+def _serve(server: Server) -> None:
+    yield_to_others()
+    server.serve_forever()
+
+
 def serve(given: config.Config) -> int:
     """Run an agent until SIGTERM or SIGINT."""
     log = Log()
@@ -204,7 +206,7 @@ def serve(given: config.Config) -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: keeper.stop())
     server: Server = bound(given.address, given.listen, Pages(keeper).by_path())
-    threading.Thread(target=server.serve_forever, name="server", daemon=True).start()
+    threading.Thread(target=_serve, args=[server], name="server", daemon=True).start()
     log.event("serving", port=server.server_address[1], source=given.source)
     try:
         keeper.run()

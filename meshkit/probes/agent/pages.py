@@ -110,7 +110,7 @@ class Pages:
         keeper = self._keeper
         labels = (("src_cluster", self._source),)
         build = (*labels, ("version", getattr(meshkit, "__version__", "")), ("python", platform.python_version()))
-        yield Family("meshkit_build_info", "gauge", "1; what runs here.", [(build, 1)])
+        yield Family("meshkit_build_info", "gauge", "What runs here, as labels of a 1.", [(build, 1)])
         values: tuple[tuple[str, Kind, str, float], ...] = (
             ("meshkit_schedule_probes", "gauge", "Probes on the schedule.", len(keeper.schedule.texts)),
             (

@@ -64,6 +64,7 @@ class Prober:
             self._engine.run(stop=self._stopped)
             if not self._inbox.ended:
                 self._io.loop.turn(monotonic() + BATCH_S)  # an empty schedule
+        self._send()
 
     def _hear(self) -> None:
         """Take pieces of a schedule's difference: ids to stop, JSON texts of probes to start, whether it is all."""

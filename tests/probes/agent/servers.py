@@ -15,6 +15,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
+from cryptography import x509
+
 from probes.agent import tls
 
 NAMESPACE = "consul"
@@ -104,7 +106,7 @@ class FakeConsul(Fake):
     age_s: float = 0.0
     issued: int = 0
 
-    def reply(self, method: str, path: str, headers: Any, body: bytes) -> Reply:
+    def reply(self, method: str, path: str, headers: Any, body: bytes) -> Reply:  # noqa: ARG002, it only reads
         if headers.get("X-Consul-Token", "") not in self.tokens:
             return 403, b"Permission denied"
         if path == "/v1/agent/connect/ca/roots":
@@ -117,8 +119,6 @@ class FakeConsul(Fake):
 
 
 def _validity(pem: str) -> tuple[str, str]:
-    from cryptography import x509  # noqa: PLC0415, only here
-
     certificate = x509.load_pem_x509_certificate(pem.encode())
     return tuple(
         f"{when:%Y-%m-%dT%H:%M:%SZ}" for when in (certificate.not_valid_before_utc, certificate.not_valid_after_utc)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 import ssl
 from dataclasses import dataclass
 from functools import lru_cache
@@ -53,7 +53,7 @@ def _certificate(  # noqa: PLR0913, a builder's arguments
     age_s: float = 0.0,
 ) -> x509.Certificate:
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
-    begin = datetime.datetime.now(datetime.UTC) - datetime.timedelta(seconds=age_s + 60)
+    begin = dt.datetime.now(dt.UTC) - dt.timedelta(seconds=age_s + 60)
     builder = (
         x509.CertificateBuilder()
         .subject_name(subject)
@@ -61,7 +61,7 @@ def _certificate(  # noqa: PLR0913, a builder's arguments
         .public_key(key.public_key())
         .serial_number(x509.random_serial_number())
         .not_valid_before(begin)
-        .not_valid_after(begin + datetime.timedelta(seconds=life_s + 60))
+        .not_valid_after(begin + dt.timedelta(seconds=life_s + 60))
         .add_extension(x509.BasicConstraints(ca=authority, path_length=None), critical=True)
     )
     if not authority:
