@@ -5,6 +5,7 @@ Each is opened on first use, since most agents need only some of them.
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Generator, Mapping
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from typing import Any
 from meshkit.probes.identity import Contexts, Identity
 from meshkit.probes.loop import Loop, Wait
 from meshkit.probes.names import Address, Names, literal
+from meshkit.probes.pings import PingSocket
 from meshkit.probes.sample import Record
 
 
@@ -26,10 +28,13 @@ class Io:
         self.identity = identity
         self.contexts = Contexts(identity, identities or {})
         self._names: Names | None = None
+        self._pings: dict[tuple[socket.AddressFamily, bool], PingSocket] = {}
         self._literals: dict[tuple[str, int], Address | None] = {}
 
     def close(self) -> None:
         """Release sockets and threads."""
+        for pings in self._pings.values():
+            pings.close()
         if self._names:
             self._names.close()
         self.loop.close()
@@ -46,3 +51,15 @@ class Io:
         if self._names is None:
             self._names = Names(self.loop)
         return (yield from self._names.resolve(record, host, port))
+
+    def pings(self, family: socket.AddressFamily, *, whole: bool = False) -> PingSocket:
+        """The one ICMP socket for an IP version; ``whole`` for the one that never fragments."""
+        key = (family, whole)
+        if key not in self._pings:
+            self._pings[key] = PingSocket(self.loop, family, whole=whole)
+        return self._pings[key]
+
+    @property
+    def dropped(self) -> int:
+        """Replies that shared sockets had no room for: losses that are this machine's, not the network's."""
+        return sum(pings.dropped for pings in self._pings.values())
