@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -184,6 +185,20 @@ def test_another_rungs_matrix_is_one_click_away(chromium: Browser, files: dict[s
     assert chromium.run(shown) == [MESH]
     chromium.click(".tab label")
     assert chromium.run(shown) == ["network"]
+
+
+def test_it_works_without_scripts(chromium: Browser, files: dict[str, Path], tmp_path: Path) -> None:
+    """Where scripts are off, a cell still leads to its pair, and matrices and colours can be switched."""
+    page = tmp_path / "quiet.html"
+    page.write_text(re.sub("<script>.*</script>", "", files["twelve"].read_text(encoding="utf-8"), flags=re.DOTALL))
+    chromium.show(page)
+    paper = "return getComputedStyle(document.body).backgroundColor"
+    light = chromium.run(paper)
+    chromium.click(".theme label:nth-of-type(3)")
+    assert chromium.run(paper) != light
+    chromium.click(".tab label")
+    chromium.click(".tab:first-of-type table.heat td a")
+    assert chromium.run("return document.querySelector('details.pair[open] .name').textContent") == "ack → aks"
 
 
 def test_figures_are_drawn_and_named(chromium: Browser, files: dict[str, Path]) -> None:

@@ -95,7 +95,7 @@ def test_every_pair_has_its_cell_in_every_rungs_matrix(page: str) -> None:
     """Cells link to their pair, and say in words what the colour says."""
     cells = re.findall(r'<td class="(?:h[0-6]|h[0-6] lossy|down)"><a href="#(pair-\d+)" title="([^"]+)"', page)
     assert len(cells) == 4 * 11 * 11
-    assert {anchor for anchor, _ in cells} == set(re.findall(r'<details class="pair" id="(pair-\d+)"', page))
+    assert {anchor for anchor, _ in cells} == set(re.findall(r'class="inside" id="(pair-\d+)"', page))
     assert "aks to eks, mesh: broken: denied, 192 of 192" in dict(map(reversed, cells))
     assert "could not be asked: its API server does not answer: i/o timeout" in page
 
@@ -107,11 +107,34 @@ def test_failures_are_explained(page: str) -> None:
     assert "RBAC: access denied" in page
 
 
+def test_what_fails_alike_is_told_once(page: str) -> None:
+    """All rungs of a target that is down, and all rungs of a pair, are one line each."""
+    findings = page[page.index('id="findings"') : page.index('id="matrix"')]
+    assert "iks: network, gateway, rpc, mesh; nobody gets there" in findings
+    assert "gke to doks: gateway, rpc, mesh; others get there" in findings
+    assert "sick: 4162 of 8448 starts late" in findings
+    failures = page[page.index('id="failures"') : page.index('id="expectations"')]
+    assert '<td>aks to iks</td><td>network, gateway, rpc, mesh</td><td class="number">768 of 768</td>' in failures
+
+
+def test_a_certificate_is_listed_once_with_what_is_left_of_its_life() -> None:
+    """The shortest life first, whoever has seen it; a life that ends before it begins has nothing left."""
+    lives = {"aks": (BEGAN - 100, BEGAN + 260), "eks": (BEGAN + 9, BEGAN), "gke": (BEGAN - 300, BEGAN + 160)}
+    windows = [
+        replace(_window(), series=Series(source, name, "gateway", NETWORK), certificate=life)
+        for source in ("here", "there")
+        for name, life in lives.items()
+    ]
+    page = as_html(Outcome("mesh", BEGAN, BEGAN + 60, tuple(windows)))
+    rows = re.findall(r"<td>(\w+)/gateway: network</td><td>here, there</td>.*?<td class=\"number\">([^<]+)</td>", page)
+    assert rows == [("eks", "0%"), ("gke", "21.7%"), ("aks", "55.6%")]
+
+
 def test_names_that_escape_alike_have_their_own_anchors() -> None:
     """Anchors are numbers, never names."""
     windows = tuple(replace(_window(), series=Series(a, b, "s", MESH)) for a, b in (("a", "b-c"), ("a-b", "c")))
     page = as_html(Outcome("mesh", BEGAN, BEGAN + 60, windows))
-    assert re.findall(r'class="pair" id="([^"]+)"', page) == ["pair-1", "pair-2"]
+    assert re.findall(r'class="inside" id="([^"]+)"', page) == ["pair-1", "pair-2"]
 
 
 def test_a_probe_that_is_no_rung_has_its_matrix_too() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator
 
 from meshkit.probes.ladder import RUNGS
@@ -12,6 +13,8 @@ from meshkit.report.probes.remarks import doubts
 
 SHOWN = 12
 """More than so many are folded."""
+
+STANDINGS = {"path down": "path down", "target down": "target down", "unknown": "no answer"}
 
 Finding = tuple[str, str, Content]
 
@@ -49,17 +52,20 @@ def _findings(outcome: Outcome) -> Iterator[Finding]:
 
 
 def _judged(judgements: tuple[Judgement, ...]) -> Iterator[Finding]:
-    """One finding per destination, standing and sources: all rungs of a target that is down are one finding."""
-    grouped: dict[tuple[str, str, tuple[str, ...]], list[str]] = {}
-    for judgement in judgements:
-        if judgement.standing != "up":
-            key = (judgement.destination, judgement.standing, judgement.sources)
-            grouped.setdefault(key, []).append(judgement.probe)
-    for (destination, standing, sources), probes in grouped.items():
-        ordered = [rung for rung in RUNGS if rung in probes] + sorted(set(probes) - set(RUNGS))
-        what, names = ", ".join(ordered), ", ".join(sources)
+    """What fails alike is one finding: all rungs of a target, and all targets that one source does not reach."""
+    rungs: dict[tuple[str, str, tuple[str, ...]], set[str]] = defaultdict(set)
+    for each in judgements:
+        if each.standing != "up":
+            rungs[each.destination, each.standing, each.sources].add(each.probe)
+    alike: dict[tuple[str, tuple[str, ...], frozenset[str]], list[str]] = defaultdict(list)
+    for (destination, standing, sources), probes in rungs.items():
+        alike[standing, sources, frozenset(probes)].append(destination)
+    for (standing, sources, failing), destinations in alike.items():
+        ordered = [rung for rung in RUNGS if rung in failing] + sorted(failing - set(RUNGS))
+        what, names, whom = ", ".join(ordered), ", ".join(sources), ", ".join(destinations)
         texts = {
-            "path down": f"path down from {names}: {what}; others reach it",
-            "target down": f"target down: {what}; nobody reaches it ({names})",
+            "path down": f"{names} to {whom}: {what}; others get there",
+            "target down": f"{whom}: {what}; nobody gets there ({names})",
+            "unknown": f"{whom}: {what}; {names} is alone: path or target",
         }
-        yield "✘", destination, texts.get(standing, f"{what}: no answer to {names}, which is alone: path or target")
+        yield "✘", STANDINGS[standing], texts[standing]

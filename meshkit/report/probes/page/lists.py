@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 
 from meshkit.probes.expect import Verdict
@@ -15,20 +16,24 @@ from meshkit.report.probes.page.scale import clock, time
 SHOWN = 24
 """More rows than this are folded."""
 LIFE = 120
+"""The width of the bar for a certificate's life."""
+COUNTS = ("sent", "late", "skipped", "suspect")
 
 
 def failures(reading: Reading) -> Markup | None:
-    """Each reason of each series: how often, what it means, and the last own words."""
-    rows = [
-        _row(
-            [str(s.series), f"{number:,} of {s.sent:,}", reason, REASONS.get(reason, "not known here"), s.fault],
-            numbers={1},
-        )
-        for s in sorted(reading.summaries, key=lambda s: -s.failed)
-        for reason, number in sorted(s.reasons.items(), key=lambda item: -item[1])
-        if reason != OK
-    ]
-    return _folded(("series", "failed", "reason", "which means", "last own words"), rows, numbers={1})
+    """How often, what the reason means, and the last own words; rungs of a pair that fail alike are one row."""
+    alike: dict[tuple[str, str, str], list[Summary]] = defaultdict(list)
+    for summary in reading.summaries:
+        pair = f"{summary.series.source} to {summary.series.destination}"
+        for reason in summary.reasons:
+            if reason != OK:
+                alike[pair, reason, summary.fault].append(summary)
+    rows = []
+    for (pair, reason, fault), members in sorted(alike.items(), key=lambda item: -_times(item[0][1], item[1])):
+        probes = ", ".join(dict.fromkeys(summary.series.probe for summary in members))
+        times = f"{_times(reason, members):,} of {sum(summary.sent for summary in members):,}"
+        rows.append(_row([pair, probes, times, reason, REASONS.get(reason, "not known here"), fault], numbers={2}))
+    return _folded(("pair", "probe", "failed", "reason", "which means", "last own words"), rows, numbers={2})
 
 
 def expectations(reading: Reading) -> Markup | None:
@@ -39,10 +44,17 @@ def expectations(reading: Reading) -> Markup | None:
 
 def certificates(reading: Reading) -> Markup | None:
     """How much of its life each certificate had left when the probing ended, the shortest first."""
+    seen: dict[tuple[str, tuple[float, float]], list[str]] = defaultdict(list)
+    for summary in reading.summaries:
+        series = summary.series
+        if summary.certificate:
+            seen[f"{series.destination}/{series.service}: {series.probe}", summary.certificate].append(series.source)
     at = reading.outcome.ended
-    seen = [(_left(s, at), s) for s in reading.summaries if s.certificate]
-    rows = [_certificate(s, left) for left, s in sorted(seen, key=lambda pair: (pair[0], str(pair[1].series)))]
-    return _folded(("series", "valid from", "until", "life left", ""), rows, numbers={3})
+    rows = [
+        _certificate(name, sources, life, at)
+        for (name, life), sources in sorted(seen.items(), key=lambda item: (_left(item[0][1], at), item[0][0]))
+    ]
+    return _folded(("certificate of", "seen from", "valid from", "until", "life left", ""), rows, numbers={4})
 
 
 def probers(reading: Reading) -> Markup | None:
@@ -62,7 +74,8 @@ def probers(reading: Reading) -> Markup | None:
     return _folded(columns, rows, numbers={1, 2, 3, 4, 5})
 
 
-COUNTS = ("sent", "late", "skipped", "suspect")
+def _times(reason: str, summaries: Iterable[Summary]) -> int:
+    return sum(summary.reasons[reason] for summary in summaries)
 
 
 def _verdict(verdict: Verdict) -> Markup:
@@ -71,13 +84,13 @@ def _verdict(verdict: Verdict) -> Markup:
     return _row([join(sign, hidden), str(verdict.summary.series), verdict.condition, verdict.seen])
 
 
-def _left(summary: Summary, at: float) -> float:
-    begin, end = summary.certificate or (0.0, 0.0)
+def _left(life: tuple[float, float], at: float) -> float:
+    begin, end = life
     return min(max((end - at) / (end - begin), 0.0), 1.0) if end > begin else 0.0
 
 
-def _certificate(summary: Summary, left: float) -> Markup:
-    begin, end = summary.certificate or (0.0, 0.0)
+def _certificate(name: str, sources: Sequence[str], life: tuple[float, float], at: float) -> Markup:
+    left = _left(life, at)
     bar = tag(
         "svg",
         tag("rect", class_="all", width=LIFE, height=8),
@@ -85,8 +98,8 @@ def _certificate(summary: Summary, left: float) -> Markup:
         viewBox=f"0 0 {LIFE} 8",
         aria_hidden="true",
     )
-    days = [clock(moment, day=True) for moment in (begin, end)]
-    return _row([str(summary.series), *days, share(left), tag("div", bar, class_="life")], numbers={3})
+    begin, end = (clock(moment, day=True) for moment in life)
+    return _row([name, ", ".join(sources), begin, end, share(left), tag("div", bar, class_="life")], numbers={4})
 
 
 def _row(cells: Sequence[Content], numbers: Iterable[int] = ()) -> Markup:

@@ -1,6 +1,6 @@
 "use strict";
-// Nothing here is needed to read the page: it remembers the colours, opens a pair that is linked to, and moves the
-// focus through the matrix by arrow keys.
+// Nothing here is needed to read the page: it remembers the colours, puts the focus on a pair that is linked to and
+// moves it through the matrix by arrow keys.
 const all = (selector, within = document) => [...within.querySelectorAll(selector)];
 document.documentElement.classList.add("scripted");
 
@@ -16,10 +16,9 @@ try {
 }
 
 const reveal = () => {
-  const pair = document.getElementById(decodeURIComponent(location.hash.slice(1)));
-  if (!(pair instanceof HTMLDetailsElement)) return;
+  const pair = document.getElementById(location.hash.slice(1))?.closest("details.pair");
+  if (!pair) return;
   pair.open = true;
-  pair.scrollIntoView({ block: "start" });
   pair.querySelector("summary").focus({ preventScroll: true });
 };
 addEventListener("hashchange", reveal);

@@ -36,9 +36,9 @@ def _pair(reading: Reading, pair: Pair) -> Markup:
     return tag(
         "details",
         tag("summary", _line(reading, pair)),
-        tag("div", inside, class_="inside"),
+        # A link to what is inside of a closed element opens it, without any script.
+        tag("div", inside, class_="inside", id=reading.anchors[pair]),
         class_="pair",
-        id=reading.anchors[pair],
         open=len(reading.pairs) <= OPEN,
     )
 
