@@ -13,10 +13,11 @@ from meshkit.config.problem import Problem, Where
 from meshkit.consul.names import LEGAL_NAME, LONGEST_NAME
 from meshkit.probes import expect as expectations
 from meshkit.probes.ladder import RUNGS
+from meshkit.probes.mechanisms import NAMES
 from meshkit.probes.probe import DEFAULT_INTERVAL_S, DEFAULT_TIMEOUT_S
 from meshkit.probes.wanted import LADDER, SERVICE
 
-MECHANISMS = ("tcp", "tls", "http", "grpc", "dns", "udp")
+MECHANISMS = tuple(name for name in NAMES if name != "echo")
 """What an entry may be made of; echo is the upper end of the ladder's mesh rung."""
 
 KINDS = (LADDER, SERVICE, *MECHANISMS)

@@ -28,6 +28,8 @@ DEFAULT = Wanted(LADDER)
 AGENT_LIMIT_S = 300.0
 """From here on a CronJob makes the probes, below it the agent's own loop."""
 
+SHORTEST_PATH_S = 30.0
+
 _MINUTE_S, _MINUTES_OF_AN_HOUR, _HOURS_OF_A_DAY = 60, 60, 24
 WITHOUT_CERTIFICATE = frozenset({"tcp", "udp", "icmp", "path", "dns"})
 _EXAMPLE = "meshkit probe schedule --help has an example"
@@ -156,6 +158,9 @@ def _time_rules(wanted: Wanted, where: Where) -> Iterator[Problem]:
     if wanted.timeout_s > longest_s:
         text = f"longer than from one probe to the next, expected {shown_time(longest_s)} at most"
         yield Problem((*where, "timeout"), text)
+    if wanted.kind == "path" and wanted.every_s < SHORTEST_PATH_S:
+        text = f"a trace sends dozens of packets, expected {shown_time(SHORTEST_PATH_S)} at least"
+        yield Problem((*where, "every"), text, "routers answer only so many a second")
     if wanted.every_s >= AGENT_LIMIT_S and not _fits_cron(wanted.every_s):
         text = f"from {shown_time(AGENT_LIMIT_S)} on it is a CronJob, which needs a time that divides an hour or a day"
         yield Problem((*where, "every"), text, "5m, 10m, 15m, 20m, 30m, 1h, 2h, 3h, 4h, 6h, 8h, 12h or 24h")

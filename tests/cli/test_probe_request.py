@@ -142,6 +142,7 @@ WORDS: dict[str, tuple[dict[str, Any], tuple[str, Any, Any, Any]]] = {
         {"source": "aks", "destination": "a.example", "mechanism": "dns"},
         ("dns", ("aks",), (), {"name": "a.example"}),
     ),
+    "ping": ({"destination": "10.1.2.3", "mechanism": "icmp"}, ("icmp", (), (), {"host": "10.1.2.3"})),
 }
 
 
@@ -216,6 +217,7 @@ def test_a_pace_by_default() -> None:
     """Twenty probes, five a second."""
     assert request.pace(None, "", "", None, "") == Pace(0.2, 3.0, count=20)
     assert request.pace(None, "1s", "1m", None, "500ms") == Pace(1.0, 0.5, for_s=60.0)
+    assert request.pace(None, "", "", None, "", mechanism="path") == Pace(10.0, 15.0, count=1)
     assert request.pace(3, "", "", 50, "") == Pace(0.02, 3.0, count=3)
 
 

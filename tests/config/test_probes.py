@@ -186,6 +186,19 @@ WRONG = {
         TCP + "    every: 1s\n    timeout: 4s\n",
         "5: probes.0.timeout: longer than from one probe to the next, expected 3s at most",
     ),
+    "a path too often": (
+        ENTRY + "    path: {host: a}\n",
+        "2: probes.0.every: a trace sends dozens of packets, expected 30s",
+    ),
+    "a record type that is none": (
+        ENTRY + "    dns: {name: a, type: srv}\n",
+        "3: probes.0.dns.type: expected a record type",
+    ),
+    "a record type that nobody knows": (
+        ENTRY + "    dns: {name: a, type: XYZ}\n",
+        "3: probes.0.dns: dns: 'XYZ' is not a",
+    ),
+    "a packet too large": (ENTRY + "    icmp: {host: a, size: 70000}\n", "3: probes.0.icmp: icmp: size is 70000"),
     "an expectation that is none": (TCP + "    expect: fast\n", "4: probes.0.expect: 'fast' is not an expectation"),
     "an expectation of a number": (TCP + "    expect: 3\n", "4: probes.0.expect: expected expectations such as"),
     "an empty expectation": (TCP + '    expect: ""\n', "4: probes.0.expect: '' is not an expectation"),

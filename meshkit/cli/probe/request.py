@@ -22,8 +22,9 @@ MOST_PROBES = 1_000_000
 SHORTEST_INTERVAL_S, LONGEST_INTERVAL_S = 0.001, 3600.0
 SHORTEST_RUN_S, LONGEST_RUN_S = 0.1, 86400.0
 SHORTEST_TIMEOUT_S, LONGEST_TIMEOUT_S = 0.01, 60.0
-DEFAULT_COUNT = 20
-DEFAULT_INTERVAL_S = 0.2
+DEFAULTS = {"": (20, "200ms", "3s"), "path": (1, "10s", "15s")}
+"""Count, interval and timeout; a trace is dozens of packets, and routers answer only so many a second."""
+
 HTTPS_PORT = 443
 NAMES_OF_HOSTS = {"dns": "name"}
 """What a mechanism calls the host that it is about."""
@@ -54,23 +55,26 @@ class Words:
     expect: Sequence[str] = ()
 
 
-def pace(count: int | None, interval: str, for_: str, rate: float | None, timeout: str) -> Pace:
+def pace(  # noqa: PLR0913 - one parameter per option
+    count: int | None, interval: str, for_: str, rate: float | None, timeout: str, *, mechanism: str = ""
+) -> Pace:
     """Options as numbers; UsageError when they contradict each other or are out of bounds."""
+    usual_count, usual_interval, usual_timeout = DEFAULTS.get(mechanism, DEFAULTS[""])
     if count is not None and for_:
         raise UsageError("--count and --for both say when to end", hint="give one of them")
     if interval and rate is not None:
         raise UsageError("--interval and --rate both say how often", hint="give one of them")
     if count is not None and not 1 <= count <= MOST_PROBES:
         raise UsageError(f"--count: {count} is out of bounds", hint=f"from 1 to {MOST_PROBES:,}")
-    interval_s = duration.option("--interval", interval or "200ms", SHORTEST_INTERVAL_S, LONGEST_INTERVAL_S)
+    interval_s = duration.option("--interval", interval or usual_interval, SHORTEST_INTERVAL_S, LONGEST_INTERVAL_S)
     if rate is not None:
         fastest, slowest = 1 / SHORTEST_INTERVAL_S, 1 / LONGEST_INTERVAL_S
         if not slowest <= rate <= fastest:
             raise UsageError(f"--rate: {rate:g} is out of bounds", hint=f"probes a second, at most {fastest:g}")
         interval_s = 1 / rate
     for_s = duration.option("--for", for_, SHORTEST_RUN_S, LONGEST_RUN_S) if for_ else None
-    timeout_s = duration.option("--timeout", timeout or "3s", SHORTEST_TIMEOUT_S, LONGEST_TIMEOUT_S)
-    return Pace(interval_s, timeout_s, None if for_s else count or DEFAULT_COUNT, for_s)
+    timeout_s = duration.option("--timeout", timeout or usual_timeout, SHORTEST_TIMEOUT_S, LONGEST_TIMEOUT_S)
+    return Pace(interval_s, timeout_s, None if for_s else count or usual_count, for_s)
 
 
 def wanted(words: Words, datacenters: Sequence[str], timing: Pace) -> Wanted:
