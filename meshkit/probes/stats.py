@@ -1,8 +1,8 @@
 """Distributions that are small, exact enough and can be merged; and how sure a loss rate is.
 
-A sketch with logarithmic buckets (DDSketch, Masson et al., VLDB 2019) keeps any quantile within 1%, whatever
-the range, in a few dozen integers: quantiles of several windows or agents come from merged buckets, never from averaged
-quantiles. An HDR histogram takes 136 KiB a series for the same.
+A sketch with logarithmic buckets (DDSketch, Masson et al., VLDB 2019) keeps any quantile within 0.1%, whatever the
+range, in a few dozen integers for what one path shows: quantiles of several windows or agents come from merged buckets,
+never from averaged quantiles. An HDR histogram takes 136 KiB a series; and at 1% a mesh's 2 ms on top of 140 are lost.
 """
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-RELATIVE_ERROR = 0.01
+RELATIVE_ERROR = 0.001
 _GROWTH = (1 + RELATIVE_ERROR) / (1 - RELATIVE_ERROR)
 _LOG_GROWTH = math.log(_GROWTH)
-FARTHEST = 5000
+FARTHEST = 50_000
 """Buckets lie within this of the one for a second: 1e43 s, or its inverse."""
 
 Z_95 = 1.959964
@@ -24,7 +24,7 @@ Z_95 = 1.959964
 
 @dataclass
 class Sketch:
-    """A distribution of positive values (seconds). Minimum, maximum and mean are exact, quantiles within 1%."""
+    """A distribution of positive values (seconds). Minimum, maximum and mean are exact, quantiles within 0.1%."""
 
     count: int = 0
     total: float = 0.0

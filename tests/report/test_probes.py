@@ -104,13 +104,13 @@ def test_the_ladder_is_only_there_when_asked_for() -> None:
 @pytest.mark.parametrize(
     ("faults", "line"),
     [
-        ({}, "network 139 ms, gateway 139 ms, rpc ok, mesh +"),
-        ({NETWORK: "refused"}, "✘ network refused, gateway 139 ms, rpc ok, mesh 1"),
+        ({}, "network 138 ms, gateway 138 ms, rpc ok, mesh +"),
+        ({NETWORK: "refused"}, "✘ network refused, gateway 138 ms, rpc ok, mesh 1"),
         (
             {GATEWAY: "tls_expired", RPC: "closed", MESH: "closed"},
-            "network 139 ms, ✘ gateway tls_expired, rpc closed, mesh",
+            "network 138 ms, ✘ gateway tls_expired, rpc closed, mesh",
         ),
-        ({MESH: "denied"}, "network 139 ms, gateway 139 ms, rpc ok, ✘ mesh denied"),
+        ({MESH: "denied"}, "network 138 ms, gateway 138 ms, rpc ok, ✘ mesh denied"),
     ],
 )
 def test_the_broken_rung_is_marked(faults: dict[str, str], line: str) -> None:
