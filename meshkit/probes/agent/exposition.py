@@ -12,6 +12,8 @@ from itertools import accumulate
 
 from meshkit.probes.agent.metrics import BOUNDS, Family, Histogram, Labels
 
+PLACE = "\0"
+
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 
@@ -33,12 +35,17 @@ def _histogram(name: str, labels: Labels, histogram: Histogram) -> str:
     return _template(name, labels) % (*cumulative, histogram.total, cumulative[-1])
 
 
-@lru_cache(maxsize=2048)
+@lru_cache(maxsize=4096)
 def _template(name: str, labels: Labels) -> str:
     """The lines of a histogram, with a place for each number."""
-    shown = _labels(labels).replace("%", "%%")
-    buckets = "".join(f'{name}_bucket{{{shown},le="{bound}"}} %d\n' for bound in (*BOUNDS, "+Inf"))
-    return f"{buckets}{name}_sum{{{shown}}} %r\n{name}_count{{{shown}}} %d\n"
+    return _shape(name).replace(PLACE, _labels(labels).replace("%", "%%"))
+
+
+@lru_cache
+def _shape(name: str) -> str:
+    """A template with a place for the labels too."""
+    buckets = "".join(f'{name}_bucket{{{PLACE},le="{bound}"}} %d\n' for bound in (*BOUNDS, "+Inf"))
+    return f"{buckets}{name}_sum{{{PLACE}}} %r\n{name}_count{{{PLACE}}} %d\n"
 
 
 def _labels(labels: Labels) -> str:

@@ -24,6 +24,9 @@ from meshkit.probes.summary import LATE_S
 BOUNDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.02, 0.04, 0.06, 0.08, 0.1, 0.15, 0.2, 0.3, 0.5, 1.0, 2.5, 10.0)
 """Seconds: from within a zone to a timeout, close together where clouds are apart."""
 
+PLAIN_LINES = 10
+"""A series' counters, gauges and standings."""
+
 HISTOGRAM_LINES = len(BOUNDS) + 3
 
 Labels = tuple[tuple[str, str], ...]
@@ -64,9 +67,10 @@ class Family:
 class Counted:
     """One series' samples."""
 
-    __slots__ = ("certificate", "labels", "last", "phases", "reasons", "resent", "rtts", "skipped")
+    __slots__ = ("certificate", "labels", "last", "phases", "reasons", "resent", "rtts", "series", "skipped")
 
     def __init__(self, series: Series) -> None:
+        self.series = series
         self.labels: Labels = (
             ("src_cluster", series.source),
             ("dst_cluster", series.destination),
@@ -102,7 +106,7 @@ class Counted:
     @property
     def lines(self) -> int:
         """Time series that this takes."""
-        return HISTOGRAM_LINES * (len(self.phases) + len(self.rtts)) + len(self.reasons) + 6
+        return HISTOGRAM_LINES * (len(self.phases) + len(self.rtts)) + len(self.reasons) + PLAIN_LINES
 
 
 class Metrics:
@@ -145,6 +149,11 @@ class Metrics:
         if counted is None:
             counted = self._counted[series] = Counted(series)
         return counted
+
+    def shown(self) -> set[Series]:
+        """The series that the budget lets be shown."""
+        with self.lock:
+            return {counted.series for counted in self._within_budget()[0]}
 
     def families(self) -> list[Family]:
         """What was counted, copied under the lock."""

@@ -76,7 +76,9 @@ class Pages:
 
     def families(self) -> list[Family]:
         """All metrics."""
-        judgements, unwell = self._keeper.views.judge(self._view())
+        shown = self._keeper.metrics.shown()
+        own = self._view()
+        judgements, unwell = self._keeper.views.judge(own, shown)
         return [*self._keeper.metrics.families(), *views.families(self._source, judgements, unwell), *self._own()]
 
     @property

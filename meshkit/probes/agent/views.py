@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Iterable, Mapping
+from collections.abc import Set as AbstractSet
 from time import monotonic, time
 
 from meshkit.errors import UnreachableError
@@ -16,6 +17,7 @@ from meshkit.probes import peers
 from meshkit.probes.agent.fetch import request
 from meshkit.probes.agent.metrics import Family, Labels
 from meshkit.probes.outcome import Judgement, Standing
+from meshkit.probes.probe import Series
 from meshkit.probes.summary import Summary
 
 TIMEOUT_S = 5.0
@@ -56,17 +58,16 @@ class Views:
         with self._lock:
             return {name: summaries for name, (at, summaries) in self._seen.items() if now - at < OLD_S}
 
-    def judge(self, own: Iterable[Summary]) -> tuple[tuple[Judgement, ...], dict[str, str]]:
-        """How each target of this agent stands as seen from here, and who is sick (this agent among them)."""
+    def judge(
+        self, own: Iterable[Summary], wanted: AbstractSet[Series]
+    ) -> tuple[tuple[Judgement, ...], dict[str, str]]:
+        """How the targets of ``wanted`` stand as seen from here, and who is sick (this agent among them)."""
         own = list(own)
-        mine = {(s.series.destination, s.series.service, s.series.probe) for s in own}
+        mine = {(s.series.destination, s.series.service, s.series.probe) for s in own if s.series in wanted}
         everyone = [*own, *(summary for summaries in self.recent().values() for summary in summaries)]
         unwell = peers.sick(everyone)
-        judgements = [
-            self._from_here(judgement, self._source in unwell)
-            for judgement in peers.judge(everyone, unwell)
-            if (judgement.destination, judgement.service, judgement.probe) in mine
-        ]
+        everyone = [s for s in everyone if (s.series.destination, s.series.service, s.series.probe) in mine]
+        judgements = [self._from_here(judgement, self._source in unwell) for judgement in peers.judge(everyone, unwell)]
         known = {(j.destination, j.service, j.probe) for j in judgements}
         judgements += [Judgement(*target, "unknown") for target in sorted(mine - known)]
         return tuple(judgements), unwell
