@@ -178,6 +178,7 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
         {"destination": "eks/backend", "mechanism": "tcp"},
         "a service is reached through the mesh",
     ),
+    "a port of a name": ({"destination": "a.example:53", "mechanism": "dns"}, "a dns probe is about a name"),
     "two services": ({"destinations": ["eks/a", "aks/b"]}, "one service at a time"),
     "two addresses": ({"destinations": ["a:1", "b:1"]}, "one address at a time"),
     "--as without a service": ({"destination": "eks", "service": "web"}, "only a service is probed as another service"),

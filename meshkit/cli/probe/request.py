@@ -131,6 +131,10 @@ def _mechanism(words: Words, address: Address) -> dict[str, Any]:
         raise UsageError(f"{name}: {unknown(name, MECHANISMS, 'mechanism')}", hint=HELP)
     if address.mechanism and name != address.mechanism:
         raise UsageError(f"--mechanism {name} and a URL for {address.mechanism}", hint="leave out one of them")
+    if name == "dns" and "port" in address.fields:
+        raise UsageError(
+            "a dns probe is about a name", hint="--target server=10.0.0.10 --target port=53 says who is asked"
+        )
     if words.rungs:
         raise UsageError("rungs are the ladder's", hint="leave out --rung, or the mechanism")
     return {"name": name, name: {**_fields(name, address.fields), **_target(name, words.target)}}
