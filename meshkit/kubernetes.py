@@ -13,6 +13,13 @@ def is_ready(pod: Manifest) -> bool:
     return any(c["type"] == "Ready" and c["status"] == "True" for c in conditions)
 
 
+def is_ready_without(pod: Manifest, aside: str) -> bool:
+    """Whether a pod is ready, or would be if the container ``aside`` were."""
+    states = pod.get("status", {}).get("containerStatuses", ())
+    others = [state["ready"] for state in states if state["name"] != aside]
+    return is_ready(pod) or (len(others) < len(states) and bool(others) and all(others))
+
+
 def load_balancer_address(service: Manifest) -> str:
     """The address in a Service's status, empty while there is none; EKS gives a host name, the others an IP."""
     ingress = (service.get("status", {}).get("loadBalancer") or {}).get("ingress") or []

@@ -20,7 +20,10 @@ def host_port(host: str, port: int) -> str:
 
 @dataclass(frozen=True)
 class Datacenter:
-    """One Consul datacenter in one Kubernetes cluster; ``values`` are Helm values laid over meshkit's own."""
+    """One Consul datacenter in one Kubernetes cluster.
+
+    ``values`` are Helm values laid over meshkit's own, ``probe`` the same for the mesh probe's chart.
+    """
 
     name: str
     context: str
@@ -30,6 +33,7 @@ class Datacenter:
     gateways: int = 1
     gateway_port: int = GATEWAY_PORT
     values: Mapping[str, Any] = field(default_factory=dict, hash=False, compare=True)
+    probe: Mapping[str, Any] = field(default_factory=dict, hash=False, compare=True)
 
 
 @dataclass(frozen=True)

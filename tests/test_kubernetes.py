@@ -45,3 +45,23 @@ def test_a_pod_without_status() -> None:
 def test_load_balancer_address(status: dict[str, Any], expected: str) -> None:
     """The address as the cloud gives it, empty while there is none."""
     assert kubernetes.load_balancer_address({"status": status}) == expected
+
+
+@pytest.mark.parametrize(
+    ("states", "ready"),
+    [
+        pytest.param({"sidecar": True, "agent": False}, True, id="only the one aside is not ready"),
+        pytest.param({"sidecar": False, "agent": False}, False, id="another one is not ready either"),
+        pytest.param({"sidecar": True}, False, id="the pod is not ready for a reason of its own"),
+        pytest.param({"agent": False}, False, id="there is nothing but the one aside"),
+        pytest.param({}, False, id="nothing is known yet"),
+    ],
+)
+def test_a_container_that_nobody_depends_on_is_left_aside(states: dict[str, bool], *, ready: bool) -> None:
+    """A pod without its Ready condition."""
+    pod = {"status": {"containerStatuses": [{"name": name, "ready": well} for name, well in states.items()]}}
+    assert kubernetes.is_ready_without(pod, "agent") is ready
+
+
+def test_a_ready_pod_is_ready_without_any_container() -> None:
+    assert kubernetes.is_ready_without({"status": {"conditions": [{"type": "Ready", "status": "True"}]}}, "agent")

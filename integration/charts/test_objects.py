@@ -127,15 +127,24 @@ def test_the_world_reaches_the_gateway_s_one_port() -> None:
 
 
 def test_only_the_api_server_speaks_with_the_probe_s_identity() -> None:
-    """Upstream ports are open to kube-system and to what is named; pods reach the sidecar's own listener."""
+    """Upstream ports are open to kube-system, to what is named and to the probe's own jobs; else the sidecar's is."""
     values = with_value(meshkit_values("mesh-probe"), "networkPolicies.apiServerCIDRs", ["10.0.0.0/16"])
 
-    own, upstream = find(render("mesh-probe", values), "NetworkPolicy", "mesh-probe")["spec"]["ingress"]
+    own, upstream, jobs, monitoring = find(render("mesh-probe", values), "NetworkPolicy", "mesh-probe")["spec"][
+        "ingress"
+    ]
 
     assert own == {"ports": [{"port": 20000, "protocol": "TCP"}]}
-    assert upstream["ports"] == [{"port": 9102, "protocol": "TCP"}]
+    assert upstream["ports"] == [{"port": 9102, "protocol": "TCP"}, {"port": 9100, "protocol": "TCP"}]
     system = {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "kube-system"}}}
     assert upstream["from"] == [system, {"ipBlock": {"cidr": "10.0.0.0/16"}}]
+    assert jobs == {
+        "from": [{"podSelector": {"matchLabels": {"app": "mesh-probe", "component": "job"}}}],
+        "ports": [{"port": 9102, "protocol": "TCP"}],
+    }
+    assert monitoring["ports"] == [{"port": 9100, "protocol": "TCP"}]
+    (namespaces,) = monitoring["from"]
+    assert namespaces["namespaceSelector"]["matchExpressions"][0]["values"] == ["monitoring"]
 
 
 @pytest.mark.parametrize("chart", NAMES)

@@ -33,6 +33,7 @@ KINDS = {
     "Node": ("v1", "nodes"),
     "Secret": ("v1", "secrets"),
     "ConfigMap": ("v1", "configmaps"),
+    "CronJob": ("batch/v1", "cronjobs"),
     "Service": ("v1", "services"),
     "Pod": ("v1", "pods"),
     "Event": ("v1", "events"),

@@ -159,6 +159,7 @@ def _datacenter(name: str, entry: DatacenterForm, form: FederationForm, primary:
         gateways=of("gateways"),
         gateway_port=of("gatewayPort"),
         values=entry.values,
+        probe=entry.probe,
     )
 
 

@@ -1,7 +1,7 @@
 """The form of a federation's description: which keys there are, and what each expects.
 
-Each field's ``description`` is the end of the sentence "expected ..." (``forms``). What is below ``values`` is never
-shown.
+Each field's ``description`` is the end of the sentence "expected ..." (``forms``). What is below ``values`` or
+``probe`` is never shown.
 """
 
 from __future__ import annotations
@@ -86,6 +86,7 @@ class DatacenterForm(Form):
     gateways: Gateways = 1
     gatewayPort: Port = GATEWAY_PORT  # noqa: N815 - the key's own spelling, as Kubernetes spells keys
     values: Values = Field(default_factory=dict)
+    probe: Values = Field(default_factory=dict)
 
 
 class FederationForm(Form):
@@ -115,4 +116,4 @@ def parse(data: Any, folder: Path) -> tuple[FederationForm | None, list[Problem]
 
 def _is_secret(where: Where) -> bool:
     """Values may hold anything."""
-    return where[-1:] == ("values",)
+    return where[-1:] in {("values",), ("probe",)}

@@ -51,6 +51,9 @@ _TAIL = """\
     # values:
     #   server:
     #     storage: 20Gi
+    # Helm values of the mesh probe, in the same way.
+    # probe:
+    #   monitoring: {prometheusRule: {enabled: true}}
 """
 
 

@@ -25,11 +25,23 @@ CONSUL_RELEASE, PROBE_RELEASE = "consul", "mesh-probe"
 SERVERS, GATEWAY, PROBE = "consul-server", "consul-mesh-gateway", "mesh-probe"
 SERVER_SELECTOR = "app=consul,component=server"
 GATEWAY_SELECTOR = "app=consul,component=mesh-gateway"
-PROBE_SELECTOR = "app=mesh-probe"
-"""Labels that both this project's chart and the official one put on servers and gateways."""
+PROBE_SELECTOR = "app=mesh-probe,release=mesh-probe"
+"""Labels that both this project's chart and the official one put on servers and gateways, and ours on the probe."""
+
+PROBES_OBJECTS = "app=mesh-probe"
+"""Everything of the probe's: its pod, those of its CronJobs, its agent's program and what it has measured."""
+
+SCHEDULE_RELEASE = "mesh-probe-schedule"
+AGENT_CONTAINER, AGENT_PORT = "agent", 9100
+"""In the probe's pod; the port is below those of the upstreams, which begin at 9101."""
 
 GATEWAY_SERVICE = "meshkit-mesh-gateway"
 """The public Service, meshkit's own."""
+
+
+def agent_archive(digest: str) -> str:
+    """The ConfigMap of the agent's program, by the SHA-256 of that."""
+    return f"mesh-probe-agent-{digest[:12]}"
 
 
 def probe_service(datacenter: str) -> str:

@@ -71,9 +71,12 @@ def consul_values(
     return merged
 
 
-def probe_values(federation: Federation, datacenter: Datacenter) -> Values:
-    """Values of the probe's release: its own name, a port for each other datacenter's probe, the user's registry."""
-    return {
+def probe_values(federation: Federation, datacenter: Datacenter, archive: str) -> Values:
+    """Values of the probe's release: its own name, a port for each other datacenter's probe, the user's registry.
+
+    ``archive`` is the ConfigMap of the agent's program. The user's own values for the probe lie over all.
+    """
+    values = {
         **_images(datacenter),
         "service": probe_service(datacenter.name),
         "datacenter": datacenter.name,
@@ -84,7 +87,9 @@ def probe_values(federation: Federation, datacenter: Datacenter) -> Values:
             {"service": probe_service(other.name), "datacenter": other.name, "port": port}
             for other, port in upstream_ports(federation, datacenter).items()
         ],
+        "agent": {"archive": archive, "federation": federation.name},
     }
+    return merge(values, datacenter.probe)
 
 
 def upstream_ports(federation: Federation, datacenter: Datacenter) -> dict[Datacenter, int]:

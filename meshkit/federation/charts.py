@@ -25,6 +25,11 @@ def probe() -> Path:
     return folder() / "mesh-probe"
 
 
+def schedule() -> Path:
+    """The chart of what the probe's agents do on a schedule."""
+    return folder() / "mesh-probe-schedule"
+
+
 def digest(chart: Path) -> bytes:
     """Changes with any file of a chart (a folder or an archive), by name or content."""
     if chart.is_file():

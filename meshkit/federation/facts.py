@@ -29,6 +29,7 @@ def needed_permissions(namespace: str) -> tuple[Permission, ...]:
         "apps": ("statefulsets", "deployments"),
         "policy": ("poddisruptionbudgets",),
         "networking.k8s.io": ("networkpolicies",),
+        "rbac.authorization.k8s.io": ("roles", "rolebindings"),
     }
     wanted = [
         Permission(verb, resource, group, namespace)
@@ -46,6 +47,9 @@ def needed_permissions(namespace: str) -> tuple[Permission, ...]:
         Permission("get", "pods/log", "", namespace),
         Permission("get", "pods/proxy", "", namespace),
         Permission("list", "events", "", namespace),
+        Permission("list", "cronjobs", "batch", namespace),
+        # Nobody may grant what he may not do himself: these are the probe agent's.
+        Permission("update", "configmaps", "", namespace),
         Permission("list", "services"),
         Permission("list", "nodes"),
         Permission("list", "storageclasses", "storage.k8s.io"),

@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 from http import HTTPStatus
 
-from meshkit.consul.names import PROBE_SELECTOR, probe_service
+from meshkit.consul.names import AGENT_CONTAINER, PROBE_SELECTOR, probe_service
 from meshkit.consul.values import upstream_ports
 from meshkit.errors import UnreachableError
 from meshkit.federation.context import Context
-from meshkit.kubernetes import is_ready
+from meshkit.kubernetes import is_ready_without
 from meshkit.model import Datacenter
 
 Pair = tuple[Datacenter, Datacenter]
@@ -42,7 +42,7 @@ def send(context: Context, pair: Pair) -> dict[str, str]:
 
 def _probe_pod(context: Context, datacenter: Datacenter) -> str:
     pods = context.kube[datacenter.name].list("Pod", datacenter.namespace, selector=PROBE_SELECTOR)
-    ready = [str(pod["metadata"]["name"]) for pod in pods if is_ready(pod)]
+    ready = [str(pod["metadata"]["name"]) for pod in pods if is_ready_without(pod, AGENT_CONTAINER)]
     if not ready:
         raise UnreachableError(f"{datacenter.name}: no mesh probe is ready")
     return ready[0]

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from meshkit.backends.base import Kube, Manifest
 from meshkit.errors import DeadlineError, MeshkitError, UnreachableError
 from meshkit.federation.context import Context
-from meshkit.kubernetes import is_ready
+from meshkit.kubernetes import is_ready, is_ready_without
 from meshkit.model import Datacenter
 
 HOPELESS = frozenset({"ErrImageNeverPull", "InvalidImageName", "CreateContainerConfigError"})
@@ -16,21 +16,35 @@ HOPELESS = frozenset({"ErrImageNeverPull", "InvalidImageName", "CreateContainerC
 EVENTS_SHOWN, LINES_SHOWN = 5, 10
 
 
-def not_ready(workload: Manifest | None, what: str) -> str:
-    """What a StatefulSet or Deployment still lacks, empty when all its replicas are ready and current."""
+def not_ready(workload: Manifest | None, what: str, ready: int | None = None) -> str:
+    """What a StatefulSet or Deployment still lacks, empty when all its replicas are ready and current.
+
+    ``ready`` counts its ready pods where that is not for the workload's own status to say.
+    """
     if workload is None:
         return f"{what}s are not there yet"
     status, replicas = workload.get("status", {}), workload["spec"]["replicas"]
     if status.get("observedGeneration", 0) < workload["metadata"]["generation"]:
         return f"{what}s are about to be updated"
-    updated, ready = status.get("updatedReplicas", 0), status.get("readyReplicas", 0)
+    updated, ready = status.get("updatedReplicas", 0), status.get("readyReplicas", 0) if ready is None else ready
     if min(updated, ready) < replicas or status.get("replicas", 0) > replicas:
         return f"{min(updated, ready)} of {replicas} {what}s ready"
     return ""
 
 
-def wait_ready(context: Context, task: str, datacenter: Datacenter, selector: str, pending: Callable[[], str]) -> None:
-    """``Context.wait`` that fails early where no time helps, and ends with the pod's own words."""
+def ready_without(kube: Kube, namespace: str, selector: str, aside: str) -> int:
+    """How many pods, of those that are not ending, are ready but for one container that others do not depend on."""
+    found = kube.list("Pod", namespace, selector=selector)
+    return sum(is_ready_without(pod, aside) for pod in found if not pod["metadata"].get("deletionTimestamp"))
+
+
+def wait_ready(  # noqa: PLR0913 - where, what and how to tell
+    context: Context, task: str, datacenter: Datacenter, selector: str, pending: Callable[[], str], *, aside: str = ""
+) -> None:
+    """``Context.wait`` that fails early where no time helps, and ends with the pod's own words.
+
+    The container ``aside`` is never a reason to fail.
+    """
     kube = context.kube[datacenter.name]
 
     def looked_at() -> str:
@@ -39,7 +53,7 @@ def wait_ready(context: Context, task: str, datacenter: Datacenter, selector: st
         except UnreachableError as error:
             reason = error.message.removeprefix(f"{datacenter.name}: ")
         if reason:
-            _fail_if_hopeless(kube, datacenter, selector)
+            _fail_if_hopeless(kube, datacenter, selector, aside)
         return reason
 
     try:
@@ -85,10 +99,10 @@ def _waiting(pod: Manifest) -> Iterator[tuple[str, str]]:
             yield container["name"], "running, not ready"
 
 
-def _fail_if_hopeless(kube: Kube, datacenter: Datacenter, selector: str) -> None:
+def _fail_if_hopeless(kube: Kube, datacenter: Datacenter, selector: str, aside: str) -> None:
     for pod in kube.list("Pod", datacenter.namespace, selector=selector):
         for container, reason in _waiting(pod):
-            if reason in HOPELESS:
+            if reason in HOPELESS and container != aside:
                 raise MeshkitError(
                     f"{datacenter.name}: pod {pod['metadata']['name']} can't start: {container}: {reason}",
                     hint=f"kubectl --context {datacenter.context} -n {datacenter.namespace} "

@@ -14,7 +14,7 @@ from meshkit.consul import values
 from meshkit.consul.names import CONSUL_RELEASE, GATEWAY_SERVICE, PROBE_RELEASE
 from meshkit.errors import MeshkitError
 from meshkit.events import Progress
-from meshkit.federation import charts
+from meshkit.federation import agent, charts
 from meshkit.federation.change import Change
 from meshkit.federation.context import Context
 from meshkit.kubernetes import load_balancer_address
@@ -49,7 +49,8 @@ def consul(context: Context, datacenter: Datacenter, addresses: Mapping[str, str
 
 def probe(context: Context, datacenter: Datacenter) -> Wanted:
     """The release of a datacenter's probe."""
-    return Wanted(PROBE_RELEASE, charts.probe(), values.probe_values(context.federation, datacenter))
+    rendered = values.probe_values(context.federation, datacenter, agent.archive_name())
+    return Wanted(PROBE_RELEASE, charts.probe(), rendered)
 
 
 def difference(context: Context, datacenter: Datacenter, wanted: Wanted) -> Change | None:

@@ -9,7 +9,14 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator
 
 from meshkit.backends.base import Ref
-from meshkit.consul.names import CONSUL_RELEASE, GATEWAY_SELECTOR, PROBE_RELEASE, PROBE_SELECTOR, SERVER_SELECTOR
+from meshkit.consul.names import (
+    CONSUL_RELEASE,
+    GATEWAY_SELECTOR,
+    PROBE_RELEASE,
+    PROBES_OBJECTS,
+    SCHEDULE_RELEASE,
+    SERVER_SELECTOR,
+)
 from meshkit.errors import MeshkitError, UnreachableError, UsageError
 from meshkit.events import Finished, Note, Progress, Started
 from meshkit.federation.context import Context
@@ -92,7 +99,9 @@ def leftovers(context: Context, datacenter: Datacenter) -> Iterator[str]:
     for kind in ("Secret", "Service", "ConfigMap"):
         for found in kube.list(kind, namespace, selector=MANAGED_SELECTOR):
             yield f"{kind.lower()}/{found['metadata']['name']}"
-    for selector in (SERVER_SELECTOR, GATEWAY_SELECTOR, PROBE_SELECTOR):
+    for found in kube.list("ConfigMap", namespace, selector=PROBES_OBJECTS):
+        yield f"configmap/{found['metadata']['name']}"
+    for selector in (SERVER_SELECTOR, GATEWAY_SELECTOR, PROBES_OBJECTS):
         for kind in ("Pod", "PersistentVolumeClaim"):
             for found in kube.list(kind, namespace, selector=selector):
                 yield f"{kind.lower()}/{found['metadata']['name']}"
@@ -102,7 +111,7 @@ def _remove(context: Context, dc: Datacenter) -> None:
     begin = context.clock.monotonic()
     context.observe(Started(TASK, dc.name, REMOVE_EXPECTED_S))
     kube, helm = context.kube[dc.name], context.helm(dc.name)
-    for release in (PROBE_RELEASE, CONSUL_RELEASE):
+    for release in (SCHEDULE_RELEASE, PROBE_RELEASE, CONSUL_RELEASE):
         context.observe(Progress(TASK, f"helm uninstalls {release}", dc.name))
         helm.uninstall(release, dc.namespace)
     for claim in kube.list("PersistentVolumeClaim", dc.namespace, selector=SERVER_SELECTOR):
@@ -110,6 +119,8 @@ def _remove(context: Context, dc: Datacenter) -> None:
     for kind in ("Secret", "Service"):
         for found in kube.list(kind, dc.namespace, selector=MANAGED_SELECTOR):
             kube.delete(Ref(kind, found["metadata"]["name"], dc.namespace))
+    for found in kube.list("ConfigMap", dc.namespace, selector=PROBES_OBJECTS):
+        kube.delete(Ref("ConfigMap", found["metadata"]["name"], dc.namespace))
     context.wait(TASK, dc.name, lambda: _left(context, dc), timeout_s=GONE_TIMEOUT_S)
     kube.delete(Ref("ConfigMap", FEDERATION_CONFIGMAP, dc.namespace))
     _remove_namespace(context, dc)

@@ -21,11 +21,13 @@ class Workload:
     name: str
     title: str
     selector: str
+    aside: str = ""
+    """A container that is not waited for."""
 
 
 SERVERS = Workload("StatefulSet", names.SERVERS, "server", names.SERVER_SELECTOR)
 GATEWAYS = Workload("Deployment", names.GATEWAY, "mesh gateway", names.GATEWAY_SELECTOR)
-PROBES = Workload("Deployment", names.PROBE, "mesh probe", names.PROBE_SELECTOR)
+PROBES = Workload("Deployment", names.PROBE, "mesh probe", names.PROBE_SELECTOR, names.AGENT_CONTAINER)
 ALL = (SERVERS, GATEWAYS, PROBES)
 """In the order in which they become ready."""
 
@@ -40,9 +42,14 @@ def wait(context: Context, task: str, datacenter: Datacenter, *workloads: Worklo
     """Return when all are ready; an error shows the pod that is not, its events and last log lines."""
     for workload in workloads:
         pending = partial(_pending, context, datacenter, workload)
-        pods.wait_ready(context, task, datacenter, workload.selector, pending)
+        pods.wait_ready(context, task, datacenter, workload.selector, pending, aside=workload.aside)
 
 
 def _pending(context: Context, datacenter: Datacenter, workload: Workload) -> str:
-    found = context.kube[datacenter.name].get(Ref(workload.kind, workload.name, datacenter.namespace))
-    return pods.not_ready(found, workload.title)
+    kube = context.kube[datacenter.name]
+    found = kube.get(Ref(workload.kind, workload.name, datacenter.namespace))
+    reason = pods.not_ready(found, workload.title)
+    if reason and found and workload.aside:
+        ready = pods.ready_without(kube, datacenter.namespace, workload.selector, workload.aside)
+        return pods.not_ready(found, workload.title, ready)
+    return reason

@@ -19,6 +19,7 @@ NAMES = ("consul", "mesh-probe")
 NAMESPACE = "consul"
 ADDRESSES = {"aks": "192.0.2.1", "eks": "192.0.2.2"}
 FINGERPRINT = "ab" * 32
+ARCHIVE = "mesh-probe-agent-0123456789ab"
 
 Manifest = dict[str, Any]
 Values = dict[str, Any]
@@ -31,7 +32,7 @@ def meshkit_values(chart: str, place: int = 0, *, servers: int = 1, gateways: in
     described = Federation("mesh", (aks, eks))
     datacenter = described.datacenters[place]
     if chart == "mesh-probe":
-        return probe_values(described, datacenter)
+        return probe_values(described, datacenter, ARCHIVE)
     return consul_values(described, datacenter, ADDRESSES, FINGERPRINT)
 
 

@@ -41,7 +41,7 @@ def _values(chart: str) -> dict[str, Any]:
 def _value_keys(values: dict[str, Any], above: str = "") -> Iterator[str]:
     for key, value in values.items():
         yield f"{above}{key}"
-        if isinstance(value, dict) and key not in {"requests", "limits"}:
+        if isinstance(value, dict) and key not in {"requests", "limits", "labels"}:
             yield from _value_keys(value, f"{above}{key}.")
 
 

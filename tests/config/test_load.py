@@ -78,6 +78,12 @@ def test_values_can_be_written_as_json(mesh: Path) -> None:
     assert values == {"server": {"storage": "20Gi", "since": "2020-01-01"}}
 
 
+def test_values_for_the_probe_are_a_datacenter_s_own(mesh: Path) -> None:
+    """Laid over the mesh-probe chart's own values."""
+    mesh.write_text(GOOD + "    probe: {networkPolicies: {apiServerCIDRs: [10.0.0.0/16]}}\n")
+    assert [dc.probe for dc in load(mesh).datacenters][-1] == {"networkPolicies": {"apiServerCIDRs": ["10.0.0.0/16"]}}
+
+
 def test_values_with_only_comments_below_are_no_values(mesh: Path) -> None:
     """This is how an example that was not uncommented looks."""
     mesh.write_text(GOOD + "    values:\n      # server: {}\n")
@@ -151,6 +157,10 @@ WRONG = {
     "a datacenter given twice": (GOOD + "  aks: {context: c}\n", "5: datacenters.aks: given twice, first in line 2"),
     "a key given twice": (GOOD + "    context: c\n", "5: datacenters.eks.context: given twice, first in line 4"),
     "a value given twice": (GOOD + "    values: {a: 1,\n      a: 2}\n", "6: datacenters.eks.values.a: given twice"),
+    "values for the probe that are a list": (
+        GOOD + "    probe: [1]\n",
+        "5: datacenters.eks.probe: expected a mapping of Helm values, not that",
+    ),
     "Consul's datacenter among the values": (
         GOOD + "    values:\n      global: {datacenter: x}\n",
         "6: datacenters.eks.values.global.datacenter: this value can't be set here",
@@ -233,6 +243,7 @@ def test_all_problems_of_a_file_are_listed_by_line(mesh: Path) -> None:
 
 SECRET_PLACES = {
     "values that are a text": f"    values: {CANARY}\n",
+    "a probe that is a text": f"    probe: {CANARY}\n",
     "a value with a tag": f"    values: {{a: !!int {CANARY}}}\n",
     "a value that is an alias": f"    values: {{a: *{CANARY}}}\n",
     "a value with an unknown tag handle": f"    values: {{a: !{CANARY}!x y}}\n",
@@ -340,6 +351,7 @@ KEYS = st.sampled_from(
         "datacenters",
         "context",
         "values",
+        "probe",
         "x",
     ]
 )

@@ -42,6 +42,7 @@ def test_the_commented_example_is_right_once_uncommented(tmp_path: Path) -> None
     path.write_text(head + "    servers: 3\n" + "\n".join(lines) + "\n")
     last = load(path).datacenters[-1]
     assert (last.servers, last.values) == (3, {"server": {"storage": "20Gi"}})
+    assert last.probe == {"monitoring": {"prometheusRule": {"enabled": True}}}
 
 
 def test_wrong_clusters_print_no_template() -> None:

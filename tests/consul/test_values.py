@@ -21,6 +21,7 @@ from meshkit.model import Datacenter, Federation
 FEDERATION = from_arguments(["aks", "eks", "gke"], servers=3, gateways=2)
 ADDRESSES = {"aks": "203.0.113.1", "eks": "gateway.eks.example", "gke": "2001:db8::1"}
 CERTIFICATE = "0123456789abcdef" * 4
+ARCHIVE = "mesh-probe-agent-0123456789ab"
 CHARTS = Path(__file__).parents[2] / "charts"
 VALUES = st.recursive(
     st.none() | st.integers() | st.text(max_size=3) | st.lists(st.integers(), max_size=2),
@@ -50,7 +51,7 @@ def test_consul_values_are_those_in_the_golden_file(golden: Callable[[str, str],
 
 def test_probe_values_are_those_in_the_golden_file(golden: Callable[[str, str], None]) -> None:
     """With a port for each other datacenter."""
-    values = probe_values(FEDERATION, FEDERATION.primary)
+    values = probe_values(FEDERATION, FEDERATION.primary, ARCHIVE)
     golden("probe-values.yaml", yaml.safe_dump(values, sort_keys=False))
 
 
@@ -63,7 +64,7 @@ def test_the_probe_comes_from_where_the_users_images_come_from(golden: Callable[
         "imagePullSecrets": [{"name": "registry"}],
         "logLevel": "debug",
     }
-    values = probe_values(FEDERATION, replace(FEDERATION.primary, values={"global": theirs}))
+    values = probe_values(FEDERATION, replace(FEDERATION.primary, values={"global": theirs}), ARCHIVE)
     assert unknown(values, schema("mesh-probe"), schema("mesh-probe")) == []
     golden("probe-values-registry.yaml", yaml.safe_dump(values, sort_keys=False))
 
@@ -80,15 +81,24 @@ def test_the_probe_comes_from_where_the_users_images_come_from(golden: Callable[
 def test_the_probes_own_images_stay(values: dict[str, Any]) -> None:
     """What the user does not set for everything is left to the probe's chart."""
     assert not {"image", "imageConsul", "imagePullPolicy", "imagePullSecrets"} & set(
-        probe_values(FEDERATION, replace(FEDERATION.primary, values=values))
+        probe_values(FEDERATION, replace(FEDERATION.primary, values=values), ARCHIVE)
     )
+
+
+def test_the_users_values_for_the_probe_lie_over_meshkits_own() -> None:
+    """Key by key; the agent's program stays the one of this meshkit."""
+    theirs = {"agent": {"netRaw": True}, "networkPolicies": {"apiServerCIDRs": ["10.0.0.0/16"]}}
+    values = probe_values(FEDERATION, replace(FEDERATION.primary, probe=theirs), ARCHIVE)
+    assert values["agent"] == {"archive": ARCHIVE, "federation": "mesh", "netRaw": True}
+    assert values["networkPolicies"] == {"apiServerCIDRs": ["10.0.0.0/16"]}
+    assert unknown(values, schema("mesh-probe"), schema("mesh-probe")) == []
 
 
 def test_every_key_is_one_that_the_charts_know() -> None:
     """The charts' own schemas refuse unknown keys, but only once Helm runs."""
     for dc in FEDERATION.datacenters:
         assert unknown(rendered(dc), schema("consul"), schema("consul")) == []
-        assert unknown(probe_values(FEDERATION, dc), schema("mesh-probe"), schema("mesh-probe")) == []
+        assert unknown(probe_values(FEDERATION, dc, ARCHIVE), schema("mesh-probe"), schema("mesh-probe")) == []
 
 
 def schema(chart: str) -> dict[str, Any]:

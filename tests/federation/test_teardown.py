@@ -42,7 +42,7 @@ def test_again_after_it_is_done(mesh: FakeFederation) -> None:
 
 
 def test_order(mesh: FakeFederation, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Releases first, then claims, secrets and Services; the marker goes last but for the namespace."""
+    """Releases first, then claims, secrets, Services, what probes kept; the marker goes last but for the namespace."""
     deleted: list[str] = []
     cluster, helm = mesh.clusters["eks"], mesh.wan.helms["eks"]
     plain, uninstall = cluster.delete, helm.uninstall
@@ -59,6 +59,7 @@ def test_order(mesh: FakeFederation, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(helm, "uninstall", uninstalled)
     destroy(mesh)
     assert list(dict.fromkeys(deleted)) == [
+        "release mesh-probe-schedule",
         "release mesh-probe",
         "release consul",
         "PersistentVolumeClaim",

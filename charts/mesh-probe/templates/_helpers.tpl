@@ -62,7 +62,17 @@ serve every kind of probe: what begins as HTTP is answered with who it is, anyth
 {{- $route := dict
   "match" (dict "prefix" "/")
   "direct_response" (dict "status" 200 "body" (dict "inline_string" (printf "%s\n" $body))) -}}
-{{- $hosts := list (dict "name" "echo" "domains" (list "*") "routes" (list $route)) -}}
+{{- $routes := list $route -}}
+{{- $clusters := list -}}
+{{- if .Values.agent.enabled -}}
+{{/* What the agent sees, for its peers: they reach it through the mesh, by the same port as the echo. */}}
+{{- $routes = prepend $routes (dict "match" (dict "path" "/view") "route" (dict "cluster" "agent" "timeout" "5s")) -}}
+{{- $address := dict "socket_address" (dict "address" "127.0.0.1" "port_value" (include "probe.agentPort" . | int)) -}}
+{{- $endpoints := list (dict "endpoint" (dict "address" $address)) -}}
+{{- $clusters = list (dict "name" "agent" "type" "STATIC" "connect_timeout" "1s" "load_assignment" (dict
+  "cluster_name" "agent" "endpoints" (list (dict "lb_endpoints" $endpoints)))) -}}
+{{- end -}}
+{{- $hosts := list (dict "name" "echo" "domains" (list "*") "routes" $routes) -}}
 {{- $router := dict "name" "router" "typed_config" (dict "@type" (printf "%s.http.router.v3.Router" $type)) -}}
 {{- $http := dict "name" "http" "typed_config" (dict
   "@type" (printf "%s.network.http_connection_manager.v3.HttpConnectionManager" $type)
@@ -79,5 +89,52 @@ serve every kind of probe: what begins as HTTP is answered with who it is, anyth
   "filter_chains" (list
     (dict "filter_chain_match" (dict "application_protocols" (list "http/1.0" "http/1.1" "h2c")) "filters" (list $http)))
   "default_filter_chain" (dict "filters" (list $tcp)) -}}
-{{- dict "static_resources" (dict "listeners" (list $listener)) | toPrettyJson }}
+{{- dict "static_resources" (dict "listeners" (list $listener) "clusters" $clusters) | toPrettyJson }}
+{{- end }}
+
+{{/* Below the upstreams' ports, which begin at 9101. */}}
+{{- define "probe.agentPort" -}}
+9100
+{{- end }}
+
+{{- define "probe.agentSecurity" -}}
+allowPrivilegeEscalation: false
+readOnlyRootFilesystem: true
+{{- if .Values.agent.netRaw }}
+# Kubernetes gives an added capability to uid 0 only.
+runAsUser: 0
+runAsNonRoot: false
+capabilities: {drop: [ALL], add: [NET_RAW]}
+{{- else }}
+capabilities: {drop: [ALL]}
+{{- end }}
+{{- end }}
+
+{{- define "probe.agent" -}}
+{{- $peers := dict -}}
+{{- range .Values.upstreams -}}
+{{- $_ := set $peers .datacenter (printf "http://127.0.0.1:%d/view" (int .port)) -}}
+{{- end -}}
+{{- dict
+  "source" .Values.datacenter
+  "federation" .Values.agent.federation
+  "listen" (include "probe.agentPort" . | int)
+  "identity" (dict
+    "server" (printf "https://%s-server-api:8501" .Values.consulName)
+    "server_name" (printf "server.%s.consul" .Values.datacenter)
+    "ca" "/consul/tls/ca/ca.crt"
+    "token_file" "/secrets/token/value"
+    "service" .Values.service
+    "directory" "/identity")
+  "kubernetes" (dict
+    "namespace" .Release.Namespace
+    "schedule" (printf "%s-schedule" .Release.Name)
+    "results" (printf "%s-results" .Release.Name)
+    "segments" (int .Values.agent.results.segments)
+    "segment_bytes" (int .Values.agent.results.segmentBytes))
+  "peers" $peers
+  "otlp" (dict
+    "endpoint" .Values.agent.otlp.endpoint
+    "interval_s" (int .Values.agent.otlp.intervalSeconds))
+  | toPrettyJson }}
 {{- end }}

@@ -10,7 +10,7 @@ import contextlib
 from collections.abc import Iterator
 
 from meshkit.errors import MeshkitError
-from meshkit.federation import releases, trial, workloads
+from meshkit.federation import agent, releases, trial, workloads
 from meshkit.federation.change import Change
 from meshkit.federation.context import Context
 from meshkit.model import Datacenter
@@ -33,8 +33,11 @@ def act(context: Context) -> None:
     trial.allow(consul, trial.undecided(trial.users_entries(consul), context.federation.pairs))
 
     def ensure(dc: Datacenter) -> None:
-        releases.ensure(context, TASK, dc, releases.probe(context, dc))
+        wanted = releases.probe(context, dc)
+        agent.ensure(context, dc, wanted.values)
+        releases.ensure(context, TASK, dc, wanted)
         workloads.wait(context, TASK, dc, *workloads.ALL)
+        agent.prune(context, dc)
 
     try:
         context.each(ensure)
