@@ -8,7 +8,7 @@ threads; each has its own deadline, so that a hanging API server cannot hang mes
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
@@ -40,6 +40,21 @@ class Permission:
     resource: str
     group: str = ""
     namespace: str = ""
+
+
+class Execution(Protocol):
+    """A command that runs in a container; it sees the end of its stdin when the context around it ends."""
+
+    def send(self, data: bytes) -> None:
+        """Write to its stdin."""
+        ...
+
+    def lines(self, until: float, stopped: Callable[[], bool]) -> Iterator[bytes]:
+        """Its stdout, line by line, until it ends; MeshkitError when it fails, with what it wrote to stderr.
+
+        DeadlineError after ``until`` (``time.monotonic``), and an end within a second once ``stopped`` says so.
+        """
+        ...
 
 
 class Kube(Protocol):
@@ -88,6 +103,12 @@ class Kube(Protocol):
 
     def pod_get(self, pod: str, namespace: str, port: int, path: str = "/") -> tuple[int, str]:
         """HTTP GET to a pod through the API server: status and body."""
+        ...
+
+    def exec(
+        self, pod: str, namespace: str, container: str, command: Sequence[str]
+    ) -> AbstractContextManager[Execution]:
+        """Run a command in a container; what it must not show to others goes to its stdin, never into ``command``."""
         ...
 
     def forward(self, pod: str, namespace: str, port: int) -> AbstractContextManager[int]:
@@ -194,6 +215,14 @@ class Consul(Protocol):
 
     def acl_replication(self) -> Manifest:
         """``/v1/acl/replication`` of this datacenter."""
+        ...
+
+    def ca_roots(self) -> Manifest:
+        """``/v1/connect/ca/roots``: the mesh's trust domain and roots."""
+        ...
+
+    def leaf(self, service: str) -> Manifest:
+        """A new certificate of a service with its key, PEM in ``CertPEM`` and ``PrivateKeyPEM``; a secret."""
         ...
 
     def gateways(self) -> Mapping[str, Sequence[Manifest]]:

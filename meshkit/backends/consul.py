@@ -136,6 +136,16 @@ class ConsulClient:
         whole = {"SecretID": secret, "AccessorID": known["AccessorID"] if known else accessor, **body}
         self._request("put", f"/v1/acl/token/{whole['AccessorID']}" if known else "/v1/acl/token", body=whole)
 
+    def ca_roots(self) -> Manifest:
+        """See ``base.Consul``."""
+        roots: Manifest = self._request("get", "/v1/connect/ca/roots")
+        return roots
+
+    def leaf(self, service: str) -> Manifest:
+        """See ``base.Consul``."""
+        leaf: Manifest = self._request("get", f"/v1/agent/connect/ca/leaf/{quote(service)}")
+        return leaf
+
     def gateways(self) -> Mapping[str, Sequence[Manifest]]:
         """See ``base.Consul``."""
         gateways: Mapping[str, Sequence[Manifest]] = self._request(

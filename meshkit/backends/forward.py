@@ -14,21 +14,17 @@ from __future__ import annotations
 import contextlib
 import selectors
 import socket
-import ssl
 import threading
 from collections.abc import Callable
 from types import TracebackType
 from typing import Any
-from urllib.parse import urlsplit
 
 import websocket
-from urllib3.util import ssl_
+
+from meshkit.backends import channel
 
 CHUNK = 64 * 1024
-CONNECT_S, STALLED_S = 5.0, 15.0
-"""Longest wait for the tunnel, and for the rest of a frame that has begun."""
-
-PROTOCOL = "v4.channel.k8s.io"
+PROTOCOLS = ("v4.channel.k8s.io",)
 DATA, ERROR = 0, 1
 Headers = Callable[[], dict[str, str]]
 
@@ -79,7 +75,8 @@ class Forward:
     def _serve(self, local: socket.socket) -> None:
         """Join one local connection to the pod; whatever goes wrong closes it, and the caller sees a reset."""
         try:
-            with contextlib.closing(_connect(self._configuration, self._url, self._headers())) as tunnel:
+            connection = channel.connect(self._configuration, self._url, self._headers(), PROTOCOLS)
+            with contextlib.closing(_Tunnel(connection)) as tunnel:
                 _relay(local, tunnel)
         except (websocket.WebSocketException, OSError, ValueError):
             pass  # the caller's own request fails and names the datacenter
@@ -101,8 +98,7 @@ class _Tunnel:
 
     def pending(self) -> bool:
         """Whether TLS holds decrypted bytes that no selector would report."""
-        sock = self._connection.sock
-        return isinstance(sock, ssl.SSLSocket) and sock.pending() > 0
+        return channel.pending(self._connection)
 
     def read(self) -> bytes | None:
         """The next payload of the data channel, empty for other frames, None when the pod's side has ended."""
@@ -127,7 +123,7 @@ class _Tunnel:
 
 def _relay(local: socket.socket, tunnel: _Tunnel) -> None:
     """Copy both ways in one thread, since a TLS connection is not to be read and written by two."""
-    local.settimeout(STALLED_S)
+    local.settimeout(channel.STALLED_S)
     with selectors.DefaultSelector() as selector:
         selector.register(local, selectors.EVENT_READ)
         selector.register(tunnel, selectors.EVENT_READ)
@@ -143,43 +139,6 @@ def _relay(local: socket.socket, tunnel: _Tunnel) -> None:
                 if not sent:
                     return
                 tunnel.write(sent)
-
-
-def _connect(configuration: Any, url: str, headers: dict[str, str]) -> _Tunnel:
-    """Open the WebSocket with the kubeconfig's TLS settings and proxy."""
-    options: dict[str, Any] = {}
-    if configuration.proxy:
-        proxy = urlsplit(configuration.proxy)
-        options = {
-            "http_proxy_host": proxy.hostname,
-            "http_proxy_port": proxy.port,
-            "proxy_type": proxy.scheme.replace("https", "http"),
-            "http_proxy_auth": (proxy.username, proxy.password) if proxy.username else None,
-            "http_no_proxy": (configuration.no_proxy or "").split(","),
-        }
-    connection = websocket.create_connection(
-        url.replace("http", "ws", 1),
-        timeout=CONNECT_S,
-        header=[f"{name}: {value}" for name, value in headers.items()],
-        subprotocols=[PROTOCOL],
-        suppress_origin=True,
-        sslopt={"context": _tls(configuration), "server_hostname": configuration.tls_server_name},
-        **options,
-    )
-    connection.settimeout(STALLED_S)
-    return _Tunnel(connection)
-
-
-def _tls(configuration: Any) -> ssl.SSLContext:
-    """The same trust and identity as the client's other connections."""
-    context = ssl_.create_urllib3_context(cert_reqs=ssl.CERT_REQUIRED if configuration.verify_ssl else ssl.CERT_NONE)
-    if configuration.ssl_ca_cert:
-        context.load_verify_locations(cafile=configuration.ssl_ca_cert)
-    else:
-        context.load_default_certs()
-    if configuration.cert_file:
-        context.load_cert_chain(configuration.cert_file, configuration.key_file)
-    return context
 
 
 def _end(end: socket.socket) -> None:

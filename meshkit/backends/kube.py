@@ -19,7 +19,8 @@ from urllib.parse import quote, urlencode
 import urllib3
 
 from meshkit.backends import kube_errors, kubeconfig
-from meshkit.backends.base import Manifest, Permission, Ref
+from meshkit.backends.base import Execution, Manifest, Permission, Ref
+from meshkit.backends.exec import Exec
 from meshkit.backends.forward import Forward
 from meshkit.errors import MeshkitError, NotFoundError, UnreachableError
 
@@ -147,6 +148,15 @@ class KubeClient:
         if response.status in REFUSALS and b'"kind":"Status"' in response.data:
             raise self._status_error(response, f"GET {url}")
         return response.status, response.data.decode(errors="replace")
+
+    def exec(
+        self, pod: str, namespace: str, container: str, command: Sequence[str]
+    ) -> AbstractContextManager[Execution]:
+        """See ``base.Kube``."""
+        query = [("container", container), ("stdin", "true"), ("stdout", "true"), ("stderr", "true")]
+        query += [("command", word) for word in command]
+        url = f"{self._configuration.host}{_path('Pod', namespace, pod, 'exec')}?{urlencode(query)}"
+        return Exec(self._configuration, url, self._headers, self._context, pod)
 
     def forward(self, pod: str, namespace: str, port: int) -> AbstractContextManager[int]:
         """See ``base.Kube``."""

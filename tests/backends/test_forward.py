@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from fakes.servers import CertificateFiles, api_server, kubeconfig, raw_server, status
-from meshkit.backends import forward as forward_module
+from meshkit.backends import channel
 from meshkit.backends.kube import KubeClient
 
 
@@ -32,7 +32,7 @@ def client(tmp_path: Path, url: str, authority: CertificateFiles) -> KubeClient:
 
 def test_hanging_server(tmp_path: Path, authority: CertificateFiles, monkeypatch: pytest.MonkeyPatch) -> None:
     """A server that takes the connection and says nothing is left after the deadline."""
-    monkeypatch.setattr(forward_module, "CONNECT_S", 0.05)
+    monkeypatch.setattr(channel, "CONNECT_S", 0.05)
     with raw_server(b"") as url, client(tmp_path, url, authority).forward("pod", "consul", 8501) as port:
         assert closed(port)
 
