@@ -15,7 +15,7 @@ from meshkit.lab import toolchain
 from meshkit.model import Datacenter, Federation
 
 CHARTS = Path(__file__).parents[2] / "charts"
-NAMES = ("consul", "mesh-probe")
+NAMES = ("consul", "mesh-probe", "mesh-probe-schedule")
 NAMESPACE = "consul"
 ADDRESSES = {"aks": "192.0.2.1", "eks": "192.0.2.2"}
 FINGERPRINT = "ab" * 32
@@ -33,7 +33,28 @@ def meshkit_values(chart: str, place: int = 0, *, servers: int = 1, gateways: in
     datacenter = described.datacenters[place]
     if chart == "mesh-probe":
         return probe_values(described, datacenter, ARCHIVE)
+    if chart == "mesh-probe-schedule":
+        return schedule_values(datacenter.name)
     return consul_values(described, datacenter, ADDRESSES, FINGERPRINT)
+
+
+def schedule_values(source: str) -> Values:
+    """One probe of the agent's loop, and the same in a CronJob."""
+    series = {"source": source, "destination": "gke", "service": "mesh-probe-gke", "probe": "network"}
+    target = {"host": "192.0.2.3", "port": 443}
+    times = {"interval_s": 10.0, "timeout_s": 3.0, "expect": ["p99<120ms"]}
+    probe = {"id": "gke-network", "series": series, "mechanism": "tcp", "target": target, **times}
+    return {
+        "source": source,
+        "federation": "mesh",
+        "service": f"mesh-probe-{source}",
+        "archive": ARCHIVE,
+        "caCert": {"secretName": "meshkit-ca", "secretKey": "tls.crt"},
+        "aclToken": {"secretName": "meshkit-probe-token", "secretKey": "token"},
+        "probes": [probe],
+        "jobs": [{"name": "nightly", "schedule": "0 3 * * *", "count": 20, "probes": [probe]}],
+        "wanted": '[{"name": "nightly"}]',
+    }
 
 
 def with_value(values: Values, path: str, value: object) -> Values:
@@ -79,6 +100,9 @@ def workloads(manifests: Sequence[Manifest]) -> Iterator[tuple[str, Manifest, Ma
         name = f"{manifest['kind']} {manifest['metadata']['name']}"
         if manifest["kind"] == "Pod":
             yield name, manifest["metadata"]["labels"], manifest["spec"]
+        elif manifest["kind"] == "CronJob":
+            template = manifest["spec"]["jobTemplate"]["spec"]["template"]
+            yield name, template["metadata"]["labels"], template["spec"]
         elif manifest["kind"] in {"Deployment", "StatefulSet"}:
             template = manifest["spec"]["template"]
             yield name, template["metadata"]["labels"], template["spec"]
