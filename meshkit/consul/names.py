@@ -23,6 +23,9 @@ TOKENS = {
 
 CONSUL_RELEASE, PROBE_RELEASE = "consul", "mesh-probe"
 SERVERS, GATEWAY, PROBE = "consul-server", "consul-mesh-gateway", "mesh-probe"
+SERVER_API = "consul-server-api"
+"""The Service of a datacenter's servers: HTTPS and gRPC."""
+
 SERVER_SELECTOR = "app=consul,component=server"
 GATEWAY_SELECTOR = "app=consul,component=mesh-gateway"
 PROBE_SELECTOR = "app=mesh-probe,release=mesh-probe"

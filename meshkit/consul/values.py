@@ -11,6 +11,9 @@ from typing import Any
 from meshkit.consul.names import CA, CONSUL_RELEASE, GOSSIP, SERVER_CERT, TOKENS, probe_service
 from meshkit.model import Datacenter, Federation, host_port
 
+SCHEDULE_IMAGES = ("imagePython", "imagePullPolicy", "imagePullSecrets")
+"""What the schedule's chart takes of the probe's."""
+
 FIRST_UPSTREAM_PORT = 9101
 PROBE_IMAGES = {
     "image": "imageEnvoy",
@@ -90,6 +93,23 @@ def probe_values(federation: Federation, datacenter: Datacenter, archive: str) -
         "agent": {"archive": archive, "federation": federation.name},
     }
     return merge(values, datacenter.probe)
+
+
+def schedule_values(federation: Federation, datacenter: Datacenter, archive: str) -> Values:
+    """Values of the schedule's release but for the probes themselves: identity, program, the user's registry."""
+    images = {key: value for key, value in _images(datacenter).items() if key in SCHEDULE_IMAGES}
+    theirs = {key: datacenter.probe[key] for key in SCHEDULE_IMAGES if key in datacenter.probe}
+    return {
+        **images,
+        **theirs,
+        "source": datacenter.name,
+        "federation": federation.name,
+        "service": probe_service(datacenter.name),
+        "consulName": CONSUL_RELEASE,
+        "archive": archive,
+        "caCert": {"secretName": CA, "secretKey": "tls.crt"},
+        "aclToken": _token("probe"),
+    }
 
 
 def upstream_ports(federation: Federation, datacenter: Datacenter) -> dict[Datacenter, int]:

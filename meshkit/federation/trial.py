@@ -21,7 +21,7 @@ DESCRIPTION = "meshkit verification"
 
 def users_entries(consul: Consul) -> tuple[Manifest, ...]:
     """The service-intentions entries as they are without trials."""
-    entries = (_without_trials(entry) for entry in consul.config_entries(config_entries.INTENTIONS))
+    entries = (_without(entry, DESCRIPTION) for entry in consul.config_entries(config_entries.INTENTIONS))
     return tuple(entry for entry in entries if entry)
 
 
@@ -42,15 +42,15 @@ def decision(entries: Sequence[Manifest], pair: Pair) -> Intention | None:
     return config_entries.decide(config_entries.intentions(entries), *_names(pair))
 
 
-def allow(consul: Consul, pairs: Iterable[Pair]) -> None:
-    """Write what is missing; one write per destination, since its intentions are one config entry."""
+def allow(consul: Consul, pairs: Iterable[Pair], description: str = DESCRIPTION) -> None:
+    """Write what is missing, marked by ``description``; one write per destination, whose intentions are one entry."""
     found = {entry["Name"]: entry for entry in consul.config_entries(config_entries.INTENTIONS)}
     changed: dict[str, Manifest] = {}
     for pair in pairs:
         wanted = Intention(*_names(pair), "allow")
         entry = changed.get(wanted.destination, found.get(wanted.destination))
         if wanted not in config_entries.intentions([entry] if entry else []):
-            changed[wanted.destination] = config_entries.with_intention(entry, wanted, description=DESCRIPTION)
+            changed[wanted.destination] = config_entries.with_intention(entry, wanted, description)
     for entry in changed.values():
         consul.write_config_entry(entry)
 
@@ -68,21 +68,21 @@ def allowed(consul: Consul, pairs: Iterable[Pair]) -> Iterator[None]:
     remove(consul)
 
 
-def remove(consul: Consul) -> None:
-    """Take all trials away, whichever run made them."""
+def remove(consul: Consul, description: str = DESCRIPTION) -> None:
+    """Take all intentions of that mark away, whichever run made them."""
     for entry in consul.config_entries(config_entries.INTENTIONS):
-        kept = _without_trials(entry)
+        kept = _without(entry, description)
         if kept is None:
             consul.delete_config_entry(config_entries.INTENTIONS, entry["Name"])
         elif kept is not entry:
             consul.write_config_entry(kept)
 
 
-def _without_trials(entry: Manifest) -> Manifest | None:
-    """The entry itself when it has no trial, None when it has nothing else."""
+def _without(entry: Manifest, description: str) -> Manifest | None:
+    """The entry itself when nothing in it has that mark, None when it has nothing else."""
     kept: Manifest | None = entry
     for source in entry.get("Sources") or ():
-        if source.get("Description") == DESCRIPTION and kept is not None:
+        if source.get("Description") == description and kept is not None:
             kept = config_entries.without_intention(kept, source["Name"])
     return kept
 

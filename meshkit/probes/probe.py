@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 from meshkit.probes import mechanisms
 from meshkit.probes.loop import Steps
@@ -23,7 +23,7 @@ class Target(Protocol):
     It raises ``reasons.Failed`` or OSError to end with a reason; a deadline arrives as ``loop.Expired``.
     """
 
-    mechanism: str
+    mechanism: ClassVar[str]
 
     def observe(self, io: Any, record: Record) -> Steps:
         """Make one observation."""

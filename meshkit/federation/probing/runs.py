@@ -1,0 +1,255 @@
+"""One run: every source probes at the same time, from inside its own cluster, and what they see becomes one outcome.
+
+The request goes to the agent's container by exec, on stdin, and windows come back while it runs: no port is open for
+this, and nothing stands in argv. A source that can't be asked is told in the outcome, and the others go on.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
+from dataclasses import dataclass, field
+from typing import Any
+
+from meshkit.consul.names import AGENT_CONTAINER, PROBE_SELECTOR
+from meshkit.errors import MeshkitError, UnreachableError
+from meshkit.federation import trial
+from meshkit.federation.context import Context
+from meshkit.federation.probing.surroundings import floors
+from meshkit.federation.probing.targets import Plan, datacenter
+from meshkit.model import Datacenter
+from meshkit.probes import expect, peers
+from meshkit.probes.outcome import Outcome
+from meshkit.probes.probe import Probe, Series
+from meshkit.probes.summary import Summary, merged
+from meshkit.probes.wanted import LOCAL
+
+COMMAND = ("python3", "/agent/agent.zip", "run")
+IDENTITY = "/identity"
+GRACE_S = 15.0
+"""Beyond the last probe's own deadline: starting the agent's program, and the way there and back."""
+
+WINDOW_S = 1.0
+SETTLED_S = 10.0
+"""How long a trial's intention may take to be known to the other datacenter's sidecar."""
+
+OnWindows = Callable[[Sequence[Summary]], None]
+
+
+@dataclass(frozen=True)
+class Pace:
+    """How long a run is: so many probes of each series, or for a time in seconds; without either until stopped."""
+
+    count: int | None = None
+    for_s: float | None = None
+    window_s: float = WINDOW_S
+
+
+@dataclass
+class _Collected:
+    """What has come so far, from all sources' threads."""
+
+    on_windows: OnWindows
+    windows: list[Summary] = field(default_factory=list)
+    missing: dict[str, str] = field(default_factory=dict)
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def add(self, summaries: Sequence[Summary]) -> None:
+        with self.lock:
+            self.windows.extend(summaries)
+            self.on_windows(summaries)
+
+
+def run(context: Context, plan: Plan, pace: Pace, *, on_windows: OnWindows = lambda _: None) -> Outcome:
+    """Probe as planned; ``on_windows`` is called about once a window and source, from several threads in turn."""
+    began = time.time()
+    collected, stop = _Collected(on_windows), threading.Event()
+    with _trials(context, plan), ThreadPoolExecutor(max(1, len(plan.probes))) as pool:
+        for source, probes in plan.probes.items():
+            pool.submit(_probe, context, plan, pace, source, probes, collected, stop)
+        try:
+            pool.shutdown()
+        except BaseException:
+            stop.set()
+            raise
+    return outcome(
+        context.federation.name,
+        collected.windows,
+        expectations(plan),
+        began=began,
+        missing=collected.missing,
+        floors=floors(context),
+        notes=plan.notes,
+    )
+
+
+def expectations(plan: Plan) -> dict[Series, tuple[str, ...]]:
+    """What is wanted of each series."""
+    return {probe.series: probe.expect for probes in plan.probes.values() for probe in probes}
+
+
+def outcome(  # noqa: PLR0913 - the parts that an outcome is made of
+    federation: str,
+    windows: Sequence[Summary],
+    wanted: Mapping[Series, Sequence[str]],
+    *,
+    began: float,
+    missing: Mapping[str, str],
+    floors: Mapping[tuple[str, str], float],
+    notes: Sequence[str] = (),
+) -> Outcome:
+    """Judge what was seen: each series by what is wanted of it, agents and targets by each other."""
+    summaries = merged(windows)
+    verdicts = [
+        verdict
+        for series, texts in wanted.items()
+        if series.source not in missing
+        for text in texts
+        for verdict in expect.judge(summaries.get(series, Summary(series, began, 0.0)), expect.parse(text))
+    ]
+    unwell = peers.sick(summaries.values())
+    return Outcome(
+        federation,
+        began,
+        time.time(),
+        tuple(windows),
+        tuple(verdicts),
+        peers.judge(summaries.values(), unwell),
+        unwell,
+        dict(missing),
+        dict(floors),
+        tuple(notes),
+    )
+
+
+def _trials(context: Context, plan: Plan) -> Any:
+    """Intentions from probe to probe for as long as the run is, where the user's own decide nothing."""
+    if not plan.pairs:
+        return nullcontext()
+    consul = context.consul(context.federation.primary.name)
+    return trial.allowed(consul, trial.undecided(trial.users_entries(consul), plan.pairs))
+
+
+def _probe(  # noqa: PLR0913, PLR0917 - one thread's share of a run
+    context: Context,
+    plan: Plan,
+    pace: Pace,
+    source: str,
+    probes: Sequence[Probe],
+    collected: _Collected,
+    stop: threading.Event,
+) -> None:
+    try:
+        request = _request(context, plan, pace, source, probes)
+        until = time.monotonic() + _longest_s(pace, probes)
+        lines = _locally if source == LOCAL else _inside(context, datacenter(context, source))
+        for line in lines(json.dumps(request).encode() + b"\n", until, stop.is_set):
+            _take(source, line, collected)
+    except MeshkitError as error:
+        with collected.lock:
+            collected.missing[source] = error.message.removeprefix(f"{source}: ")
+
+
+def _request(context: Context, plan: Plan, pace: Pace, source: str, probes: Sequence[Probe]) -> dict[str, Any]:
+    request: dict[str, Any] = {
+        "probes": [probe.as_wire() for probe in probes],
+        "count": pace.count,
+        "for_s": pace.for_s,
+        "window_s": pace.window_s,
+        "samples": False,
+    }
+    if source != LOCAL:
+        request["identity_directory"] = IDENTITY
+        request["identities"] = {
+            name: _identity(context, source, name) for name in sorted(plan.identities.get(source, ()))
+        }
+    return request
+
+
+def _identity(context: Context, source: str, service: str) -> dict[str, str]:
+    """A service's certificate and key, made for this run and kept nowhere."""
+    consul = context.consul(source)
+    leaf, roots = consul.leaf(service), consul.ca_roots()
+    return {
+        "cert": leaf["CertPEM"],
+        "key": leaf["PrivateKeyPEM"],
+        "roots": "".join(root["RootCert"] for root in roots["Roots"]),
+    }
+
+
+def _longest_s(pace: Pace, probes: Sequence[Probe]) -> float:
+    """When a run must have ended, in seconds from its start."""
+    last = max((probe.timeout_s for probe in probes), default=0.0)
+    if pace.for_s is not None:
+        return pace.for_s + last + GRACE_S
+    if pace.count is not None:
+        return pace.count * max((probe.interval_s for probe in probes), default=0.0) + last + GRACE_S
+    return float("inf")
+
+
+Lines = Callable[[bytes, float, Callable[[], bool]], Iterator[bytes]]
+
+
+def _inside(context: Context, dc: Datacenter) -> Lines:
+    """The agent in a datacenter's cluster."""
+
+    def lines(request: bytes, until: float, stopped: Callable[[], bool]) -> Iterator[bytes]:
+        kube = context.kube[dc.name]
+        with kube.exec(agent_pod(context, dc), dc.namespace, AGENT_CONTAINER, COMMAND) as execution:
+            execution.send(request)
+            yield from execution.lines(until, stopped)
+
+    return lines
+
+
+def agent_pod(context: Context, dc: Datacenter) -> str:
+    """The pod whose agent runs."""
+    pods = context.kube[dc.name].list("Pod", dc.namespace, selector=PROBE_SELECTOR)
+    for pod in pods:
+        states = pod.get("status", {}).get("containerStatuses", ())
+        if any(state["name"] == AGENT_CONTAINER and state.get("ready") for state in states):
+            return str(pod["metadata"]["name"])
+    raise UnreachableError(f"{dc.name}: no probe agent runs", hint="meshkit federate puts it back")
+
+
+def _locally(request: bytes, until: float, stopped: Callable[[], bool]) -> Iterator[bytes]:
+    """The same program on this machine."""
+    argv = [sys.executable, "-m", "meshkit.probes.agent", "run"]
+    with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as child:
+        watch = threading.Thread(target=_end_in_time, args=(child, until, stopped), daemon=True)
+        watch.start()
+        if child.stdin and child.stdout:
+            child.stdin.write(request)
+            child.stdin.flush()
+            yield from child.stdout
+            child.stdin.close()
+
+
+def _end_in_time(child: subprocess.Popen[bytes], until: float, stopped: Callable[[], bool]) -> None:
+    while child.poll() is None:
+        if stopped() or time.monotonic() > until:
+            child.terminate()
+            return
+        try:
+            child.wait(0.25)
+        except subprocess.TimeoutExpired:
+            continue
+
+
+def _take(source: str, line: bytes, collected: _Collected) -> None:
+    """One line of an agent's answers."""
+    try:
+        answer = json.loads(line)
+        windows = [Summary.from_wire(wire) for wire in answer.get("windows", ())]
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise MeshkitError(f"{source}: the agent's answer is not to be understood") from error
+    if "error" in answer:
+        raise MeshkitError(f"{source}: {answer['error']}")
+    if windows:
+        collected.add(windows)
