@@ -95,7 +95,7 @@ NOW = time.time()
 def test_an_expectation_holds_or_not_and_says_what_was_seen(
     text: str,
     summary: Summary,
-    holds: bool,
+    holds: bool,  # noqa: FBT001, a table's column
     said: str,
 ) -> None:
     (verdict,) = judge(summary, parse(text))

@@ -8,7 +8,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from typing import Any
+from typing import IO, Any
 
 import pytest
 
@@ -116,12 +116,16 @@ def test_a_huge_request_is_refused_without_reading_it_all() -> None:
         assert process.stdin
         assert process.stdout
         with pytest.raises(BrokenPipeError):
-            for _ in range(64):
-                process.stdin.write(b" " * (1 << 20))
-                process.stdin.flush()
+            _write(process.stdin, 64 << 20)
         assert "larger than" in json.loads(process.stdout.readline())["error"]
         with suppress(BrokenPipeError):
             process.stdin.close()
+
+
+def _write(pipe: IO[bytes], size: int) -> None:
+    for _ in range(size >> 20):
+        pipe.write(b" " * (1 << 20))
+        pipe.flush()
 
 
 def test_too_many_probes_are_refused() -> None:
