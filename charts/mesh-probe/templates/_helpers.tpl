@@ -138,3 +138,12 @@ capabilities: {drop: [ALL]}
     "interval_s" (int .Values.agent.otlp.intervalSeconds))
   | toPrettyJson }}
 {{- end }}
+
+{{/* files/rules.yaml with the thresholds in their places; Prometheus' own {{ }} are left alone. */}}
+{{- define "probe.rules" -}}
+{{- $rules := .Files.Get "files/rules.yaml" -}}
+{{- range $name, $value := .Values.monitoring.thresholds -}}
+{{- $rules = $rules | replace (printf "@%s@" $name) (toString $value) -}}
+{{- end -}}
+{{- regexReplaceAll "(?m)^#.*\n" $rules "" }}
+{{- end }}
