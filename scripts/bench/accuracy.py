@@ -51,10 +51,8 @@ def measure(ground: Ground, seconds: float) -> dict[str, Any]:
                 with network.capture(ground) as path:
                     reports, numbered = prober(ground, mechanism, seconds)
                 truth = network.round_trips(path)
-                if numbered:
-                    found = _numbered_errors(mechanism, reports, truth)
-                else:
-                    found = _errors(mechanism, reports, truth)
+                judge = _numbered_errors if numbered else _errors
+                found = judge(mechanism, reports, truth)
                 path.unlink()
                 errors.setdefault(mechanism, {}).setdefault(name, []).extend(found)
                 shown = {**_quantiles(found), "matched": len(found), "reported": len(reports)}
