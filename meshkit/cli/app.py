@@ -31,6 +31,7 @@ COMMANDS = {
     "leave": "Take a datacenter out of the federation and remove Consul from its cluster.",
     "destroy": "Remove the federation from all its clusters.",
     "init": "Print a commented mesh.yaml for federate -f.",
+    "probe": "Measure connectivity and latency between services and clouds, once or on a schedule.",
     "lab": "Run real local clusters with an emulated WAN between them.",
 }
 """Command to its help; the module of the same name in this package has it as ``app``."""

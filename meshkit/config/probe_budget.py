@@ -39,10 +39,12 @@ def problems(wanted: Sequence[Wanted], datacenters: Sequence[str]) -> Iterator[P
 
 def series_of(entry: Wanted, source: str, datacenters: Sequence[str]) -> int:
     """How many series an entry makes in one source."""
-    destinations = entry.destinations or (tuple(datacenters) if entry.kind in {LADDER, SERVICE} else ("",))
+    others = sum(destination != source for destination in entry.destinations or datacenters)
     if entry.kind == LADDER:
-        return len(entry.rungs) * sum(destination != source for destination in destinations)
-    return len(destinations)
+        return len(entry.rungs) * others
+    if entry.kind == SERVICE:
+        return len(entry.destinations) or others
+    return 1
 
 
 def _twice(

@@ -86,13 +86,7 @@ def _rules(data: Any, datacenters: Sequence[str], *, lasting: bool) -> Iterator[
         if not isinstance(entry, Mapping):
             continue
         where = ("probes", str(place))
-        kinds = [kind for kind in KINDS if kind in entry]
-        if not kinds:
-            yield Problem(where, f"it does not say what to probe: one of {', '.join(KINDS)}")
-        elif len(kinds) > 1:
-            yield Problem((*where, kinds[1]), f"it has {kinds[0]} already, and an entry probes one thing")
-        if "as" in entry and SERVICE not in entry:
-            yield Problem((*where, "as"), "only the probe of a service is made as another service")
+        yield from _kind_rules(entry, where, lasting=lasting)
         name = entry.get("name")
         if isinstance(name, str):
             if name in names:
@@ -102,6 +96,20 @@ def _rules(data: Any, datacenters: Sequence[str], *, lasting: bool) -> Iterator[
                 yield Problem((*where, "name"), f"{name} is a rung of the ladder", f"for example {name}-of-mine")
         for key in ("from", "to"):
             yield from _place_rules(entry.get(key), (*where, key), datacenters, lasting=lasting)
+
+
+def _kind_rules(entry: Mapping[str, Any], where: Where, *, lasting: bool) -> Iterator[Problem]:
+    """One thing to probe, and ``as`` only where it can be."""
+    kinds = [kind for kind in KINDS if kind in entry]
+    if not kinds:
+        yield Problem(where, f"it does not say what to probe: one of {', '.join(KINDS)}")
+    elif len(kinds) > 1:
+        yield Problem((*where, kinds[1]), f"it has {kinds[0]} already, and an entry probes one thing")
+    if "as" in entry and SERVICE not in entry:
+        yield Problem((*where, "as"), "only the probe of a service is made as another service")
+    elif "as" in entry and lasting:
+        text = "an agent keeps no certificate of another service"
+        yield Problem((*where, "as"), text, "leave it out, or once: meshkit probe run aks/frontend eks/backend")
 
 
 def _place_rules(given: Any, where: Where, datacenters: Sequence[str], *, lasting: bool) -> Iterator[Problem]:
@@ -147,6 +155,8 @@ def _wanted_rules(wanted: Wanted, where: Where, *, lasting: bool) -> Iterator[Pr
         yield Problem((*where, "expect"), "only a dns probe resolves to something")
     if wanted.kind in WITHOUT_CERTIFICATE and any(text.startswith("certificate") for text in wanted.expect):
         yield Problem((*where, "expect"), f"a {wanted.kind} probe sees no certificate")
+    if wanted.kind in MECHANISMS and len(wanted.destinations) > 1:
+        yield Problem((*where, "to"), "a target is in one place, and to is its label", "name one datacenter, or none")
     if wanted.kind == LADDER and len(wanted.sources) == 1 and wanted.sources == wanted.destinations:
         yield Problem((*where, "to"), "the ladder needs two datacenters", "leave out from or to for all the others")
     if lasting:

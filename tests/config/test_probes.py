@@ -41,7 +41,6 @@ probes:
     expect: p99<120ms, loss<0.1%
   - name: backend
     service: backend
-    as: frontend
     expect: reachable
   - name: database
     tcp: {host: db.internal.example, port: 5432}
@@ -85,7 +84,7 @@ def test_a_full_file_is_what_is_wanted(file: Path) -> None:
     assert clouds == Wanted(
         "clouds", "ladder", ("aks",), ("eks",), tuple(RUNGS), {}, 10.0, 3.0, ("p99<120ms", "loss<0.1%")
     )
-    assert (backend.kind, backend.target) == ("service", {"service": "backend", "as": "frontend"})
+    assert (backend.kind, backend.target) == ("service", {"service": "backend"})
     assert (backend.sources, backend.destinations, backend.every_s) == ((), (), 10.0)
     assert (database.kind, database.target) == ("tcp", {"host": "db.internal.example", "port": 5432})
     assert (database.every_s, database.expect) == (300.0, ())
@@ -156,11 +155,16 @@ WRONG = {
     "a rung given twice": (ENTRY + "    ladder: [rpc, rpc]\n", "3: probes.0.ladder: rpc is given twice"),
     "a service that is no label": (ENTRY + "    service: a.b\n", "3: probes.0.service: expected a service's name"),
     "as without a service": (TCP + "    as: y\n", "4: probes.0.as: only the probe of a service"),
+    "as another service on a schedule": (
+        ENTRY + "    service: y\n    as: z\n",
+        "4: probes.0.as: an agent keeps no certificate of another service",
+    ),
     "an unknown datacenter": (TCP + "    to: [esk]\n", '4: probes.0.to: "esk": no such datacenter, did you mean eks?'),
     "no datacenter": (TCP + "    from: []\n", "4: probes.0.from: expected a list of datacenters, not a list"),
     "a datacenter given twice": (TCP + "    from: [aks, aks]\n", "4: probes.0.from: aks is given twice"),
     "this machine on a schedule": (TCP + "    from: local\n", "4: probes.0.from: local is not allowed on a schedule"),
     "this machine as a destination": (TCP + "    to: local\n", '4: probes.0.to: "local": no such datacenter'),
+    "a target in two places": (TCP + "    to: [aks, eks]\n", "4: probes.0.to: a target is in one place"),
     "the ladder to oneself": (
         ENTRY + "    ladder: all\n    from: aks\n    to: aks\n",
         "5: probes.0.to: the ladder needs two datacenters",
@@ -348,7 +352,7 @@ TREE: dict[str, Any] = {
             "every": "10s",
             "expect": "loss<1%",
         },
-        {"name": "backend", "service": "backend", "as": "frontend", "timeout": "1s"},
+        {"name": "backend", "service": "backend", "timeout": "1s"},
         {"name": "database", "tcp": {"host": "db.example", "port": 5432}, "every": "5m"},
         {"name": "web", "http": {"url": "https://a.example/", "statuses": [200], "headers": ["Accept: */*"]}},
     ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,6 +16,7 @@ from meshkit.errors import MeshkitError, UsageError
 from meshkit.probes import expect as expectations
 from meshkit.probes.expect import Condition
 from meshkit.probes.outcome import Outcome
+from meshkit.probes.reasons import OK, REASONS, one_line
 
 
 def conditions(texts: Sequence[str]) -> tuple[Condition, ...]:
@@ -71,7 +72,17 @@ def rendered(outcome: Outcome, form: Form, *, ladder: bool) -> str:
     if form == "csv":
         return report.as_csv(outcome)
     tables = [console.table(*table) for table in report.as_tables(outcome, ladder=ladder)]
-    return "\n".join([*tables, *report.remarks(outcome)])
+    return "\n".join([*tables, *failures(outcome), *report.remarks(outcome)])
+
+
+def failures(outcome: Outcome) -> Iterator[str]:
+    """Why series failed, one line each; those with an expectation are spoken of there."""
+    judged_ones = {verdict.summary.series for verdict in outcome.verdicts}
+    for series, summary in outcome.summaries.items():
+        if summary.failed and series not in judged_ones:
+            counts = ", ".join(f"{n} {reason}" for reason, n in sorted(summary.reasons.items()) if reason != OK)
+            said = one_line(summary.fault) or "; ".join(REASONS[r] for r in summary.reasons if r in REASONS and r != OK)
+            yield f"! {one_line(str(series))}: of {summary.sent} {counts}: {said}"
 
 
 def _say_unmet(outcome: Outcome) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from meshkit.config import duration, probe_budget
@@ -28,6 +28,15 @@ def rows(wanted: Sequence[Wanted]) -> list[tuple[str, ...]]:
         )
         for entry in wanted
     ]
+
+
+def merged(found: Mapping[str, Sequence[Wanted]]) -> list[tuple[tuple[str, ...], str]]:
+    """Rows of several datacenters' schedules, each once, with the datacenters that have it."""
+    places: dict[tuple[str, ...], list[str]] = {}
+    for name, wanted in found.items():
+        for row in rows(wanted):
+            places.setdefault(row, []).append(name)
+    return [(row, ", ".join(names)) for row, names in places.items()]
 
 
 def what(entry: Wanted) -> str:

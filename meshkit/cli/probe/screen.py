@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import select
+import signal
 import sys
 import termios
 import threading
@@ -75,18 +76,18 @@ def showing(empty: Outcome) -> Iterator[Show]:
 
 
 @contextmanager
-def quit_key(quit_: Callable[[], None]) -> Iterator[None]:
-    """Calls ``quit_`` when q is pressed; nothing where there are no keys to press."""
+def quit_key() -> Iterator[None]:
+    """Lets q do what Ctrl-C does; nothing where there are no keys to press."""
     if not sys.stdin.isatty() or not sys.stdout.isatty():
         yield
         return
-    done, number = threading.Event(), sys.stdin.fileno()
+    done, number, main = threading.Event(), sys.stdin.fileno(), threading.main_thread().ident or 0
     before = termios.tcgetattr(number)
 
     def listen() -> None:
         while not done.is_set():
             if select.select([number], [], [], LOOK_S)[0] and set(os.read(number, KEYS)) & QUIT_KEYS:
-                quit_()
+                signal.pthread_kill(main, signal.SIGINT)
                 return
 
     listener = threading.Thread(target=listen, name="keys", daemon=True)

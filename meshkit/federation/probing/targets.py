@@ -110,8 +110,8 @@ class _Builder:
         elif entry.kind == SERVICE:
             self._service(entry, source)
         else:
-            label = entry.destinations[0] if entry.destinations else str(entry.target.get("host") and entry.name)
-            series = Series(source, label or entry.name, entry.name, entry.kind)
+            label = entry.destinations[0] if entry.destinations else entry.name
+            series = Series(source, label, entry.name, entry.kind)
             self._keep(entry, series, self._made(entry))
 
     def _ladder(self, entry: Wanted, source: str) -> None:
