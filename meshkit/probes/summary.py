@@ -121,8 +121,11 @@ class Summary:
 
     @property
     def latency(self) -> Sketch:
-        """What quantiles are about: the network's round trip where one was measured, else all phases together."""
-        return self.rtt if self.rtt.count else self.total
+        """What quantiles are about: the network's round trip, or all phases together.
+
+        A question (HTTP, gRPC) is answered behind the peer that TCP's round trip ends at, so its time is the whole.
+        """
+        return self.rtt if self.rtt.count and "processing" not in self.phases else self.total
 
     @property
     def jitter_s(self) -> float | None:

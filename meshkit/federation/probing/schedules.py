@@ -209,5 +209,5 @@ def _installed(context: Context, dc: Datacenter) -> Installed | None:
 
 
 def _wanted(entry: Mapping[str, Any]) -> Wanted:
-    lists = {key: tuple(value) if isinstance(value, list) else value for key, value in entry.items()}
-    return Wanted(**lists)
+    values: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in entry.items()}
+    return Wanted(**values)
