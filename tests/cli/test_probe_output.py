@@ -56,6 +56,7 @@ def test_every_form_has_the_figures(form: Form, capsys: pytest.CaptureFixture[st
     else:
         assert printed.out.startswith("FROM  TO   SERVICE")
         assert "network 70.0 ms" in printed.out
+        assert "! aks to eks/mesh-probe-eks: network: 1 of 10 timeout_connect: no answer\n" in printed.out
         assert printed.out.splitlines()[-1] == "10 samples, 1 failed"
 
 

@@ -80,9 +80,11 @@ def failures(outcome: Outcome) -> Iterator[str]:
     judged_ones = {verdict.summary.series for verdict in outcome.verdicts}
     for series, summary in outcome.summaries.items():
         if summary.failed and series not in judged_ones:
-            counts = ", ".join(f"{n} {reason}" for reason, n in sorted(summary.reasons.items()) if reason != OK)
+            counts = ", ".join(
+                f"{n} of {summary.sent} {reason}" for reason, n in sorted(summary.reasons.items()) if reason != OK
+            )
             said = one_line(summary.fault) or "; ".join(REASONS[r] for r in summary.reasons if r in REASONS and r != OK)
-            yield f"! {one_line(str(series))}: of {summary.sent} {counts}: {said}"
+            yield f"! {one_line(str(series))}: {counts}: {said}"
 
 
 def _say_unmet(outcome: Outcome) -> None:

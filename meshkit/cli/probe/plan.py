@@ -7,6 +7,7 @@ from typing import Any
 
 from meshkit.config import duration, probe_budget
 from meshkit.config.probes import AGENT_LIMIT_S
+from meshkit.model import host_port
 from meshkit.probes.ladder import RUNGS
 from meshkit.probes.wanted import LADDER, SERVICE, Wanted
 
@@ -46,10 +47,14 @@ def what(entry: Wanted) -> str:
     if entry.kind == SERVICE:
         as_ = f" as {entry.target['as']}" if "as" in entry.target else ""
         return f"service {entry.target['service']}{as_}"
-    target = entry.target
-    subject = target.get("url") or target.get("name") or target.get("host") or ""
-    port = f":{target['port']}" if "port" in target and "host" in target else ""
-    return f"{entry.kind} {subject}{port}"
+    return f"{entry.kind} {subject(entry.target)}"
+
+
+def subject(target: Mapping[str, Any]) -> str:
+    """What a mechanism's target is about: a URL, a name, or a host and perhaps its port."""
+    if "host" in target and "port" in target:
+        return host_port(str(target["host"]), int(target["port"]))
+    return str(target.get("url") or target.get("name") or target.get("host") or "")
 
 
 def load(wanted: Sequence[Wanted], datacenters: Sequence[str]) -> str:

@@ -6,10 +6,10 @@ The words become an entry as probes.yaml has them, so that one form and one set 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-from meshkit.cli.probe import place
+from meshkit.cli.probe import place, plan
 from meshkit.cli.probe.place import Address, Place
 from meshkit.config import duration, probe_fields, probes
 from meshkit.config.forms import unknown
@@ -87,7 +87,8 @@ def wanted(words: Words, datacenters: Sequence[str], timing: Pace) -> Wanted:
     entry |= {key: value for key, value in (("from", [s.datacenter for s in sources]), ("to", places)) if value}
     if words.expect:
         entry["expect"] = list(words.expect)
-    return probes.from_arguments(entry, datacenters, timing.interval_s, timing.timeout_s, HELP)
+    found = probes.from_arguments(entry, datacenters, timing.interval_s, timing.timeout_s, HELP)
+    return replace(found, name=plan.subject(found.target)) if found.kind in MECHANISMS else found
 
 
 def _either(argument: str, option: Sequence[str], name: str, flag: str) -> Sequence[str]:
