@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 from meshkit.probes.probe import Series
 from meshkit.probes.reasons import OK
@@ -120,12 +120,19 @@ class Summary:
         return wilson(self.failed + self.resent, self.sent)
 
     @property
-    def latency(self) -> Sketch:
-        """What quantiles are about: the network's round trip, or all phases together.
+    def latency_of(self) -> Literal["rtt", "total", ""]:
+        """What quantiles are about: the network's round trip, or all phases together; empty without either.
 
         A question (HTTP, gRPC) is answered behind the peer that TCP's round trip ends at, so its time is the whole.
         """
-        return self.rtt if self.rtt.count and "processing" not in self.phases else self.total
+        if self.rtt.count and "processing" not in self.phases:
+            return "rtt"
+        return "total" if self.total.count else ""
+
+    @property
+    def latency(self) -> Sketch:
+        """The distribution of what ``latency_of`` names."""
+        return self.rtt if self.latency_of == "rtt" else self.total
 
     @property
     def jitter_s(self) -> float | None:

@@ -82,7 +82,7 @@ def _figures(summary: Summary) -> Mapping[str, Any]:
         "loss_95": [round(low, 6), round(high, 6)] if summary.sent else None,
         "reasons": {words(reason): number for reason, number in sorted(summary.reasons.items())},
         "fault": words(summary.fault),
-        "latency_of": "rtt" if summary.rtt.count else "total" if summary.total.count else None,
+        "latency_of": summary.latency_of or None,
         "latency_s": _distribution(summary.latency),
         "jitter_s": _seconds(summary.jitter_s),
         "rtt_source": summary.rtt_source or None,

@@ -42,7 +42,7 @@ def _row(window: Summary, *, sick: bool) -> tuple[str, ...]:
         *map(_number, (window.loss, low, high)),
         *(_number(latency.quantile(q)) for q in (0.5, 0.9, 0.99)),
         _number(window.jitter_s),
-        "rtt" if window.rtt.count else "total" if window.total.count else "",
+        window.latency_of,
         window.rtt_source,
         _number(window.rtt_error_s or None),
         *map(str, (window.late, window.skipped, window.suspect)),

@@ -74,9 +74,14 @@ def worst(summary: Summary) -> str:
 
 def clock(summary: Summary) -> str:
     """What measured the latency."""
-    if summary.rtt.count:
+    if summary.latency_of == "rtt":
         return summary.rtt_source or "user"
-    return ALL_PHASES if summary.total.count else NOTHING
+    return ALL_PHASES if summary.latency_of else NOTHING
+
+
+def error(summary: Summary) -> str:
+    """How far the latency may be off, where that is known."""
+    return bound(summary.rtt_error_s) if summary.latency_of == "rtt" else NOTHING
 
 
 def _row(summary: Summary, outcome: Outcome) -> tuple[str, ...]:
@@ -92,5 +97,5 @@ def _row(summary: Summary, outcome: Outcome) -> tuple[str, ...]:
         *(duration(latency.quantile(q)) for q in (0.5, 0.9, 0.99)),
         duration(summary.jitter_s),
         clock(summary),
-        bound(summary.rtt_error_s),
+        error(summary),
     )

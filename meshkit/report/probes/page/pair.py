@@ -81,7 +81,7 @@ def _figures(reading: Reading, summary: Summary) -> Iterator[Markup]:
         **{name: time(latency.quantile(q)) for name, q in (("p50", 0.5), ("p90", 0.9), ("p99", 0.99))},
         "jitter": time(summary.jitter_s),
         "clock": clock_of(summary),
-        "error": error(summary.rtt_error_s),
+        "error": error(summary.rtt_error_s if summary.latency_of == "rtt" else 0.0),
         "resent": f"{summary.resent:,}" if summary.resent else "",
         "suspect": f"{summary.suspect:,}" if summary.suspect else "",
         "skipped": f"{summary.skipped:,}" if summary.skipped else "",
