@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -177,6 +178,16 @@ def test_what_does_not_hold_is_exit_code_1(meshkit: Meshkit, probing: Probing, c
     unmet = [line for line in result.out.splitlines() if line.startswith("✘")]
     assert len(unmet) == len(probing.answer.verdicts) * (2 if command == "matrix" else 1)  # it makes two runs
     assert "p50<1ms does not hold: " in unmet[0]
+
+
+@pytest.mark.parametrize(("lost", "code"), [(range(2), 1), (range(1), 0)], ids=["nothing came", "some came"])
+def test_without_expectations_only_silence_is_exit_code_1(
+    meshkit: Meshkit, probing: Probing, lost: range, code: int
+) -> None:
+    """As with ping: a script that asks for nothing still learns that nothing came through."""
+    faults = {("aks", "eks", "network"): ("refused", "", lost)}
+    probing.answer = replace(outcome(windows=2, faults=faults), verdicts=())
+    assert meshkit("probe", "run").code == code
 
 
 def test_results(meshkit: Meshkit, probing: Probing) -> None:

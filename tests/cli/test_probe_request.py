@@ -179,6 +179,10 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
         "a service is reached through the mesh",
     ),
     "a port of a name": ({"destination": "a.example:53", "mechanism": "dns"}, "a dns probe is about a name"),
+    "a mechanism between datacenters": (
+        {"source": "aks", "destination": "eks", "mechanism": "icmp"},
+        "icmp is sent to an address, and a datacenter has many",
+    ),
     "two services": ({"destinations": ["eks/a", "aks/b"]}, "one service at a time"),
     "two addresses": ({"destinations": ["a:1", "b:1"]}, "one address at a time"),
     "--as without a service": ({"destination": "eks", "service": "web"}, "only a service is probed as another service"),

@@ -136,6 +136,12 @@ def _mechanism(words: Words, address: Address) -> dict[str, Any]:
         raise UsageError(
             "a dns probe is about a name", hint="--target server=10.0.0.10 --target port=53 says who is asked"
         )
+    told = address.fields or any(text.startswith("host=") for text in words.target)
+    if "host" in probe_fields.types(name) and not told and (words.destination or words.destinations):
+        raise UsageError(
+            f"{name} is sent to an address, and a datacenter has many",
+            hint=f"that of its gateway is in meshkit status: meshkit probe run aks 203.0.113.7 --mechanism {name}",
+        )
     if words.rungs:
         raise UsageError("rungs are the ladder's", hint="leave out --rung, or the mechanism")
     return {"name": name, name: {**_fields(name, address.fields), **_target(name, words.target)}}

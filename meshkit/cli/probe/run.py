@@ -75,7 +75,7 @@ def run(  # noqa: PLR0913 - one parameter per option
     """Probe now: the ladder between datacenters, a service through the mesh, or any address.
 
     Probes start in the clusters, by the agents there; from this machine only with local as the source. Exit code 1
-    when an expectation does not hold or a datacenter can not be asked.
+    when an expectation does not hold, nothing came through where none was given, or a datacenter can not be asked.
 
     \b
     Examples:
