@@ -17,10 +17,18 @@ import typer
 
 from meshkit import config
 from meshkit.cli.app import app
+from meshkit.config import probes
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-DOCUMENTS = ("README.md", "CHANGELOG.md", "certs/README.md", "charts/consul/README.md", "charts/mesh-probe/README.md")
+DOCUMENTS = (
+    "README.md",
+    "CHANGELOG.md",
+    "certs/README.md",
+    "charts/consul/README.md",
+    "charts/mesh-probe/README.md",
+    "charts/mesh-probe-schedule/README.md",
+)
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"\]\((?!https?://)([^)#]+)")
 SCRIPT = re.compile(r"\bscripts/[a-z][-\w]*")
@@ -69,7 +77,10 @@ def parse(arguments: list[str]) -> None:
         context = command.make_context(name, rest, parent=context)
         if not hasattr(command, "resolve_command"):
             return
-        found, command, rest = command.resolve_command(context, [*context._protected_args, *context.args])
+        left = [*context._protected_args, *context.args]
+        if not left and command.invoke_without_command:
+            return
+        found, command, rest = command.resolve_command(context, left)
         assert command is not None
         name = str(found)
 
@@ -116,12 +127,25 @@ def test_links_to_files_lead_somewhere(name: str) -> None:
     assert [link for link in links if not (document.parent / link).exists()] == []
 
 
-@pytest.mark.parametrize("text", list(blocks("yaml")), ids=lambda text: text.partition("\n")[0])
+def documents(*, probes: bool) -> list[str]:
+    """The README's YAML: files for ``probe schedule``, or for ``federate``."""
+    return [text for text in blocks("yaml") if text.startswith("probes:") == probes]
+
+
+@pytest.mark.parametrize("text", documents(probes=False), ids=lambda text: text.partition("\n")[0])
 def test_a_mesh_yaml_of_the_readme_is_valid(text: str, tmp_path: Path) -> None:
     """A file copied from the README is taken as it is."""
     file = tmp_path / "mesh.yaml"
     file.write_text(text)
     assert len(config.load(file).datacenters) > 1
+
+
+def test_the_probes_yaml_of_the_readme_is_valid(tmp_path: Path) -> None:
+    """So is one for a schedule."""
+    (text,) = documents(probes=True)
+    file = tmp_path / "probes.yaml"
+    file.write_text(text)
+    assert len(probes.load(str(file), ["aks", "eks"])) > 1
 
 
 def test_the_help_in_the_readme_is_the_real_one(monkeypatch: pytest.MonkeyPatch) -> None:
