@@ -36,7 +36,8 @@ class TestHelmClient(HelmContract):
     def probe(self) -> Probe:
         secret = {"secretName": "missing", "secretKey": "token"}
         ca = secret | {"secretKey": "tls.crt"}
-        return charts.probe(), {"service": "mesh-probe-aks", "datacenter": "aks", "aclToken": secret, "caCert": ca}
+        values = {"service": "mesh-probe-aks", "datacenter": "aks", "aclToken": secret, "caCert": ca}
+        return charts.probe(), values | {"agent": {"enabled": False}}
 
     @pytest.fixture
     def leave(self, lab: Lab) -> Callable[[str, str, str], None]:
