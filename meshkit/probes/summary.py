@@ -53,12 +53,13 @@ class Summary:
         self.suspect += sample.suspect
         if "not_after" in sample.facts:
             self.certificate = (sample.facts["not_before"], sample.facts["not_after"])
+        if sample.ok or "answers" in sample.facts:  # a trace that ends nowhere says how far it came
+            self.answers = tuple(sample.facts.get("answers", ()))
         if not sample.ok:
             self.fault = sample.detail
             self._last_rtt_s = None
             return
         self.resent += sample.retransmits > 0
-        self.answers = tuple(sample.facts.get("answers", ()))
         if sample.total_s > 0:
             self.total.add(sample.total_s)
         for name, spent in sample.phases.items():

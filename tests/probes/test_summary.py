@@ -71,6 +71,11 @@ def test_merging_leaves_what_was_merged_as_it_was(windows: list[list[Sample]]) -
     assert [summary.as_wire() for summary in summaries] == before
 
 
+def test_a_trace_that_ends_nowhere_keeps_how_far_it_came() -> None:
+    summary = _of([Sample("p", 0.0, "timeout_reply", "no answer", facts={"answers": ["1 10.0.0.1 0.2 ms", "2 *"]})])
+    assert summary.answers == ("1 10.0.0.1 0.2 ms", "2 *")
+
+
 def test_the_newest_window_says_what_is_true_now_in_whatever_order_they_merge() -> None:
     old = _of([Sample("p", 0.0, "ok", facts={"not_before": 1.0, "not_after": 2.0, "answers": ["old"]})])
     new = _of([Sample("p", 0.0, "ok", facts={"not_before": 3.0, "not_after": 4.0, "answers": ["new"]})], begin=60.0)

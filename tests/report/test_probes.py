@@ -132,6 +132,15 @@ def test_a_rung_without_samples_is_not_called_broken() -> None:
     assert "no samples" in probes.as_html(seen)
 
 
+def test_answers_are_told() -> None:
+    """Hops of a path, and what names resolve to; foreign text stays on its line."""
+    window = Summary(Series("aks", "db", "db", "path"), BEGAN, 1.0)
+    window.add(Sample("p", BEGAN, "ok", facts={"answers": ["1 10.0.0.1 0.2 ms", "2 *", "a\nb"]}))
+    line = next(iter(probes.remarks(replace(EMPTY, windows=(window,)))))
+    assert line.startswith("= aks to db/db: path: 1 10.0.0.1 0.2 ms, 2 *, a")
+    assert "\n" not in line
+
+
 def test_standings_are_told_apart() -> None:
     """What one sees alone, what some see, and what nobody sees."""
     standings = ("path down", "target down", "unknown", "up")

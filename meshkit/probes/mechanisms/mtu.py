@@ -52,6 +52,14 @@ def search(io: Io, record: Record, address: Address) -> Generator[Wait, Any, Non
     record.facts["mtu_black_hole"] = low < highest and not named
 
 
+def shown(record: Record) -> str:
+    """What was found, in a few words."""
+    found = record.facts["mtu"]
+    if found is None:
+        return "mtu unknown: nothing is answered"
+    return f"mtu {found}, larger packets vanish without a word" if record.facts["mtu_black_hole"] else f"mtu {found}"
+
+
 def _pass(
     pings: PingSocket, address: Address, sizes: list[int], wait_s: float
 ) -> Generator[Wait, Any, tuple[int, int, str]]:

@@ -59,6 +59,7 @@ class PathTarget:
             if self.mtu:
                 record.enter("mtu")
                 yield from mtu.search(io, record, address)
+                record.facts["answers"].append(mtu.shown(record))
         except Expired as expired:
             raise Failed("timeout_reply", f"{record.phase}: did not end in time") from expired
         record.leave()
@@ -118,4 +119,13 @@ def _describe(record: Record, answers: dict[int, Ping], end: int) -> None:
             hop |= {"addresses": [ping.reporter], "rtt_s": measured.rtt_s, "rtt_source": measured.rtt_source}
         hops.append(hop)
     record.facts["hops"] = hops
+    record.facts["answers"] = [_shown(hop) for hop in hops]
     record.facts["reached"] = end in answers and answers[end].reason == OK
+
+
+def _shown(hop: dict[str, Any]) -> str:
+    """A hop as traceroute prints it."""
+    if "addresses" not in hop:
+        return f"{hop['hop']} *"
+    took = "" if hop["rtt_s"] is None else f" {hop['rtt_s'] * 1e3:.1f} ms"
+    return f"{hop['hop']} {' '.join(hop['addresses'])}{took}"

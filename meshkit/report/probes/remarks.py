@@ -26,6 +26,7 @@ def remarks(outcome: Outcome) -> Iterator[str]:
         yield f"! prober sick: {words(source)}: {words(why)}; its samples count, and are marked *"
     for doubt in doubts(outcome):
         yield f"~ {doubt}"
+    yield from answers(outcome)
     for note in outcome.notes:
         yield f"~ {words(note)}"
     yield verdict_line(outcome)
@@ -47,6 +48,13 @@ def judged(judgement: Judgement) -> str:
     if judgement.standing == "target down":
         return f"{target}: target down: nobody reaches it ({sources})"
     return f"{target}: does not answer {sources}, which is alone: the path or the target is down"
+
+
+def answers(outcome: Outcome) -> Iterator[str]:
+    """What names resolve to, and the hops of paths."""
+    for summary in outcome.summaries.values():
+        if summary.answers:
+            yield words(f"= {summary.series}: {', '.join(summary.answers)}")
 
 
 def doubts(outcome: Outcome) -> Iterator[str]:

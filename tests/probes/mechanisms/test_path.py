@@ -25,6 +25,7 @@ def test_this_machine_is_one_hop_away(method: str) -> None:
         sample = observe(PathTarget("127.0.0.1", port, method))
     assert (sample.reason, sample.rtt_source, sample.facts["reached"]) == ("ok", "kernel", True)
     assert [hop["addresses"] for hop in sample.facts["hops"]] == [["127.0.0.1"]]
+    assert [answer.rpartition(" ")[0].rpartition(" ")[0] for answer in sample.facts["answers"]] == ["1 127.0.0.1"]
 
 
 def test_thirty_traces_leave_no_descriptor_open() -> None:
