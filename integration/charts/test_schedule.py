@@ -80,7 +80,9 @@ def test_a_job_may_write_its_own_results_and_nothing_else() -> None:
 
     assert rule["resourceNames"] == ["mesh-probe-results-job-nightly"]
     assert rule["verbs"] == ["get", "update"]
-    assert "binaryData" not in find(manifests, "ConfigMap", "mesh-probe-results-job-nightly")
+    results = find(manifests, "ConfigMap", "mesh-probe-results-job-nightly")
+    assert "binaryData" not in results
+    assert results["metadata"]["annotations"] == {"helm.sh/resource-policy": "keep"}, "they outlive the schedule"
 
 
 def test_raw_sockets_are_for_uid_0_and_only_when_asked_for() -> None:

@@ -11,7 +11,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 from dataclasses import dataclass, field
@@ -38,6 +38,8 @@ GRACE_S = 15.0
 WINDOW_S = 1.0
 SETTLED_S = 10.0
 """How long a trial's intention may take to be known to the other datacenter's sidecar."""
+
+NOT_PERMITTED = "not_permitted"
 
 OnWindows = Callable[[Sequence[Summary]], None]
 
@@ -124,8 +126,19 @@ def outcome(  # noqa: PLR0913 - the parts that an outcome is made of
         unwell,
         dict(missing),
         dict(floors),
-        tuple(notes),
+        (*notes, *_permissions(summaries.values())),
     )
+
+
+def _permissions(summaries: Iterable[Summary]) -> Iterator[str]:
+    """How sources get leave to send what they were not permitted to."""
+    for source in sorted({summary.series.source for summary in summaries if NOT_PERMITTED in summary.reasons}):
+        remedy = (
+            "root may"
+            if source == LOCAL
+            else "probe: {agent: {netRaw: true}} below it in mesh.yaml, and meshkit federate -f, allow them"
+        )
+        yield f"{source} is not permitted to send such packets: {remedy}"
 
 
 def _trials(context: Context, plan: Plan) -> Any:

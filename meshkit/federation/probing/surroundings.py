@@ -60,7 +60,7 @@ def look(context: Context) -> Surroundings:
             gateways[name] = _wan_address(entries[0])
     active = [root["RootCert"] for root in roots.get("Roots") or ()]
     defaults = _first(context, lambda consul: consul.config_entries("service-defaults")) or ()
-    notes = [f"{name}: {why}" for name, (_, _, why) in answers.items() if why]
+    notes = [why for _, _, why in answers.values() if why]
     return Surroundings(
         gateways,
         _catalogs(context),
@@ -86,7 +86,7 @@ def _of_cluster(context: Context, dc: Datacenter) -> tuple[tuple[str, int] | Non
         service = kube.get(Ref("Service", GATEWAY_SERVICE, dc.namespace))
         nodes = kube.list("Node")
     except MeshkitError as error:
-        return None, "", error.message
+        return None, "", f"{dc.name}: {error.message.removeprefix(f'{dc.name}: ')}"
     address = load_balancer_address(service) if service else ""
     region = next((labels[REGION] for node in nodes if REGION in (labels := node["metadata"].get("labels", {}))), "")
     return ((address, dc.gateway_port) if address else None), region, ""
