@@ -105,7 +105,10 @@ class Exec:
                 return None
 
     def _wait(self, until: float, stopped: Callable[[], bool]) -> None:
-        while not channel.pending(self._connection):
+        """Return once there is something to read."""
+        ready = select.poll()  # select() takes no descriptor of 1024 and over
+        ready.register(self._connection.sock, select.POLLIN)
+        while True:
             if stopped():
                 raise MeshkitError(f"{self._context}: interrupted")
             left = until - time.monotonic()
@@ -115,7 +118,7 @@ class Exec:
                     hint="is its node overloaded, or the way to it cut?",
                     detail=self._words,
                 )
-            if select.select([self._connection.sock], [], [], min(LOOK_S, left))[0]:
+            if channel.pending(self._connection) or ready.poll(1000 * min(LOOK_S, left)):
                 return
 
     def _judge(self, payload: bytes) -> None:

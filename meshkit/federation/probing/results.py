@@ -85,10 +85,9 @@ def _asked(context: Context, dc: Datacenter, since: float) -> list[Summary]:
     if status != HTTPStatus.OK:
         raise UnreachableError(f"{dc.name}: its agent answers {status}")
     try:
-        answer = json.loads(body)
-    except ValueError as error:
+        return list(_summaries(json.loads(body)["windows"], since))
+    except (ValueError, KeyError, TypeError) as error:
         raise UnreachableError(f"{dc.name}: its agent's answer is cut off or none of its own") from error
-    return list(_summaries(answer["windows"], since))
 
 
 def _stored(context: Context, dc: Datacenter, since: float) -> dict[str, list[Summary]]:

@@ -13,12 +13,12 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import nullcontext
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
 from meshkit.consul.names import AGENT_CONTAINER, PROBE_SELECTOR
-from meshkit.errors import MeshkitError, UnreachableError
+from meshkit.errors import DeadlineError, MeshkitError, UnreachableError
 from meshkit.federation import trial
 from meshkit.federation.context import Context
 from meshkit.federation.probing.surroundings import floors
@@ -72,11 +72,15 @@ def run(context: Context, plan: Plan, pace: Pace, *, on_windows: OnWindows = lam
     """Probe as planned; ``on_windows`` is called about once a window and source, from several threads in turn."""
     began = time.time()
     collected, stop = _Collected(on_windows), threading.Event()
-    with _trials(context, plan), ThreadPoolExecutor(max(1, len(plan.probes))) as pool:
-        for source, probes in plan.probes.items():
+    notes = list(plan.notes)
+    with _trials(context, plan, notes), ThreadPoolExecutor(max(1, len(plan.probes))) as pool:
+        running = [
             pool.submit(_probe, context, plan, pace, source, probes, collected, stop)
+            for source, probes in plan.probes.items()
+        ]
         try:
-            pool.shutdown()
+            for future in running:
+                future.result()
         except BaseException:
             stop.set()
             raise
@@ -87,7 +91,7 @@ def run(context: Context, plan: Plan, pace: Pace, *, on_windows: OnWindows = lam
         began=began,
         missing=collected.missing,
         floors=floors(context),
-        notes=plan.notes,
+        notes=notes,
     )
 
 
@@ -141,12 +145,24 @@ def _permissions(summaries: Iterable[Summary]) -> Iterator[str]:
         yield f"{source} is not permitted to send such packets: {remedy}"
 
 
-def _trials(context: Context, plan: Plan) -> Any:
-    """Intentions from probe to probe for as long as the run is, where the user's own decide nothing."""
+@contextmanager
+def _trials(context: Context, plan: Plan, notes: list[str]) -> Iterator[None]:
+    """Intentions from probe to probe for as long as the run is, where the user's own decide nothing.
+
+    Without the primary none can be written: the run goes on, and what is denied is seen as denied.
+    """
     if not plan.pairs:
-        return nullcontext()
-    consul = context.consul(context.federation.primary.name)
-    return trial.allowed(consul, trial.undecided(trial.users_entries(consul), plan.pairs))
+        yield
+        return
+    try:
+        consul = context.consul(context.federation.primary.name)
+        pairs = trial.undecided(trial.users_entries(consul), plan.pairs)
+    except MeshkitError as error:
+        notes.append(f"no intentions for the time of the run, so the mesh may refuse: {error.message}")
+        yield
+        return
+    with trial.allowed(consul, pairs):
+        yield
 
 
 def _probe(  # noqa: PLR0913, PLR0917 - one thread's share of a run
@@ -162,8 +178,11 @@ def _probe(  # noqa: PLR0913, PLR0917 - one thread's share of a run
         request = _request(context, plan, pace, source, probes)
         until = time.monotonic() + _longest_s(pace, probes)
         lines = _locally if source == LOCAL else _inside(context, datacenter(context, source))
+        ended = False
         for line in lines(json.dumps(request).encode() + b"\n", until, stop.is_set):
-            _take(source, line, collected)
+            ended = _take(source, line, collected) or ended
+        if not ended and not stop.is_set():
+            raise UnreachableError(f"{source}: its agent ended before the run did")
     except MeshkitError as error:
         with collected.lock:
             collected.missing[source] = error.message.removeprefix(f"{source}: ")
@@ -238,10 +257,14 @@ def _locally(request: bytes, until: float, stopped: Callable[[], bool]) -> Itera
         watch = threading.Thread(target=_end_in_time, args=(child, until, stopped), daemon=True)
         watch.start()
         if child.stdin and child.stdout:
-            child.stdin.write(request)
-            child.stdin.flush()
+            with suppress(BrokenPipeError):  # it has ended, and its answers say why
+                child.stdin.write(request)
+                child.stdin.flush()
             yield from child.stdout
-            child.stdin.close()
+            with suppress(BrokenPipeError):
+                child.stdin.close()
+    if time.monotonic() > until:
+        raise DeadlineError(f"{LOCAL}: the run did not end in time")
 
 
 def _end_in_time(child: subprocess.Popen[bytes], until: float, stopped: Callable[[], bool]) -> None:
@@ -255,10 +278,11 @@ def _end_in_time(child: subprocess.Popen[bytes], until: float, stopped: Callable
             continue
 
 
-def _take(source: str, line: bytes, collected: _Collected) -> None:
-    """One line of an agent's answers."""
+def _take(source: str, line: bytes, collected: _Collected) -> bool:
+    """One line of an agent's answers; True for the last."""
     try:
         answer = json.loads(line)
+        ended = "end" in answer
         windows = [Summary.from_wire(wire) for wire in answer.get("windows", ())]
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise MeshkitError(f"{source}: the agent's answer is not to be understood") from error
@@ -266,3 +290,4 @@ def _take(source: str, line: bytes, collected: _Collected) -> None:
         raise MeshkitError(f"{source}: {answer['error']}")
     if windows:
         collected.add(windows)
+    return ended

@@ -61,12 +61,13 @@ def deploy(context: Context, wanted: Sequence[Wanted]) -> None:
     """
     resolved = _resolved(context, wanted)
     wished = {dc.name: _release(context, dc, wanted, resolved) for dc in context.federation.datacenters}
-    consul = context.consul(context.federation.primary.name)
-    pairs = trial.undecided(trial.users_entries(consul), resolved.pairs)
-    trial.allow(consul, pairs, DESCRIPTION)
+    primary = context.federation.primary
 
     def install(dc: Datacenter) -> None:
         release = wished[dc.name]
+        if dc == primary:
+            consul = context.consul(dc.name)
+            trial.allow(consul, trial.undecided(trial.users_entries(consul), resolved.pairs), DESCRIPTION)
         if release is None:
             context.helm(dc.name).uninstall(SCHEDULE_RELEASE, dc.namespace)
             return
@@ -83,11 +84,20 @@ def installed(context: Context) -> dict[str, Installed]:
 
 
 def remove(context: Context) -> bool:
-    """Take the schedule away everywhere, with its intentions; False when there was none."""
-    there = context.each(lambda dc: context.helm(dc.name).release(SCHEDULE_RELEASE, dc.namespace) is not None)
-    context.each(lambda dc: context.helm(dc.name).uninstall(SCHEDULE_RELEASE, dc.namespace))
-    trial.remove(context.consul(context.federation.primary.name), DESCRIPTION)
-    return any(there.values())
+    """Take the schedule away everywhere, with its intentions; False when there was none.
+
+    A cluster that is away is reported after the others are done; running it again completes it.
+    """
+    primary = context.federation.primary
+
+    def uninstall(dc: Datacenter) -> bool:
+        there = context.helm(dc.name).release(SCHEDULE_RELEASE, dc.namespace) is not None
+        context.helm(dc.name).uninstall(SCHEDULE_RELEASE, dc.namespace)
+        if dc == primary:
+            trial.remove(context.consul(dc.name), DESCRIPTION)
+        return there
+
+    return any(context.each(uninstall).values())
 
 
 def cron(every_s: float, name: str) -> str:
