@@ -14,6 +14,7 @@ from meshkit.errors import MeshkitError, UnreachableError
 
 _INDEX = itertools.count(10)
 GATEWAY_PORT = 443
+TRUST_DOMAIN = "11111111-2222-3333-4444-555555555555.consul"
 
 
 class FakeConsul:
@@ -137,6 +138,14 @@ class FakeConsul:
         store = self._authorised()
         known = (store.met | {self._datacenter}) - store.forgotten
         return {other: [self._gateway(other)] for other in sorted(known) if self._wan.gateway(other)}
+
+    def ca_roots(self) -> Manifest:
+        self._authorised()
+        return {"TrustDomain": TRUST_DOMAIN, "Roots": [{"RootCert": "-----BEGIN CERTIFICATE-----\n"}]}
+
+    def leaf(self, service: str) -> Manifest:
+        self._authorised()
+        return {"CertPEM": f"certificate of {service}", "PrivateKeyPEM": f"canary-key of {service}"}
 
     def force_leave(self, member: str) -> None:
         store = self._authorised()

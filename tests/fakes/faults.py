@@ -26,7 +26,7 @@ WRITES = frozenset(
 )
 """Every method of the protocols, and of the state directory, that changes something outside the process."""
 
-KUBECTL_VERBS = {"apply": ("patch", "create"), "forward": ("create",), "pod_get": ("get",)}
+KUBECTL_VERBS = {"apply": ("patch", "create"), "forward": ("create",), "exec": ("create",), "pod_get": ("get",)}
 
 
 @dataclass

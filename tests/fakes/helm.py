@@ -86,7 +86,10 @@ class FakeHelm:
         return found is not None and found["status"]["phase"] == "Active"
 
     def _put(self, manifest: Manifest, values: Mapping[str, Any]) -> None:
-        """A workload of the release, which rolls out again when its template changed."""
+        """A workload of the release, which rolls out again when its template changed, or anything else as it is."""
+        if manifest["kind"] == "ConfigMap":
+            self.cluster.put(manifest)
+            return
         name, namespace = manifest["metadata"]["name"], manifest["metadata"]["namespace"]
         before = self.cluster.find(Ref(manifest["kind"], name, namespace))
         if before is None or before["spec"] != manifest["spec"]:
@@ -117,7 +120,7 @@ class FakeHelm:
     def _of_release(self, name: str, namespace: str) -> list[Manifest]:
         return [
             manifest | {"kind": kind}
-            for kind in ("StatefulSet", "Deployment")
+            for kind in ("StatefulSet", "Deployment", "ConfigMap")
             for manifest in self.cluster.list(kind, namespace, selector=f"release={name}")
         ]
 
@@ -156,7 +159,21 @@ def _consul(name: str, namespace: str, values: Mapping[str, Any]) -> Iterator[Ma
 
 def _probe(name: str, namespace: str, values: Mapping[str, Any]) -> Iterator[Manifest]:
     labels = {"app": "mesh-probe", "release": name}
-    yield _workload("Deployment", _meta(name, namespace, labels), dict(values) | {"replicas": 1})
+    made = _workload("Deployment", _meta(name, namespace, labels), dict(values) | {"replicas": 1})
+    if values.get("agent", {}).get("enabled", True):
+        made["spec"]["template"]["spec"]["containers"].append({"name": "agent"})
+    yield made
+
+
+def _schedule(name: str, namespace: str, values: Mapping[str, Any]) -> Iterator[Manifest]:
+    labels = {"app": "mesh-probe", "release": name}
+    probes = json.dumps({"probes": values["probes"], "window_s": 60})
+    data = {"probes.json": probes, "wanted.json": values["wanted"]}
+    yield {"apiVersion": "v1", "kind": "ConfigMap", "metadata": _meta(name, namespace, labels), "data": data}
+    if values["jobs"]:
+        jobs = {f"{job['name']}.json": json.dumps({"probes": job["probes"]}) for job in values["jobs"]}
+        metadata = _meta(f"{name}-jobs", namespace, labels)
+        yield {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": jobs}
 
 
 def _meta(name: str, namespace: str, labels: Mapping[str, str]) -> Manifest:
@@ -175,4 +192,4 @@ def _workload(kind: str, metadata: Manifest, values: Mapping[str, Any]) -> Manif
     return {"apiVersion": "apps/v1", "kind": kind, "metadata": metadata, "spec": spec}
 
 
-_WORKLOADS = {"consul": _consul, "mesh-probe": _probe}
+_WORKLOADS = {"consul": _consul, "mesh-probe": _probe, "mesh-probe-schedule": _schedule}

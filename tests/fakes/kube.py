@@ -12,10 +12,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from fakes import objects, workloads
+from fakes.agent import Agents
 from fakes.clock import FakeClock
 from fakes.faults import Faults
 from fakes.workloads import Rollout
-from meshkit.backends.base import Manifest, Permission, Ref
+from meshkit.backends.base import Execution, Manifest, Permission, Ref
 from meshkit.errors import ConflictError, MeshkitError, NotFoundError
 
 Key = tuple[str, str, str]
@@ -58,6 +59,7 @@ class FakeCluster:
         self.rollouts: dict[Key, Rollout] = {}
         self.pod_logs: dict[tuple[str, str], str] = {}
         self.answer: Answer | None = None
+        self.agents = Agents()
         for name in ("default", "kube-system"):
             self.put({"kind": "Namespace", "metadata": {"name": name}})
         self.put({"kind": "Node", "metadata": {"name": f"{context}-node"}, "spec": {"providerID": f"fake://{context}"}})
@@ -180,6 +182,14 @@ class FakeCluster:
         return self.answer(pod, port, path)
 
     @contextmanager
+    def exec(self, pod: str, namespace: str, container: str, command: Sequence[str]) -> Iterator[Execution]:
+        self.faults.check("exec", "pods/exec")
+        self._require_pod(pod, namespace)
+        assert container in {state["name"] for state in self._containers(pod, namespace)}
+        with self.agents.run(command) as execution:
+            yield execution
+
+    @contextmanager
     def forward(self, pod: str, namespace: str, port: int) -> Iterator[int]:
         self.faults.check("forward", "pods/portforward")
         self._require_pod(pod, namespace)
@@ -244,6 +254,11 @@ class FakeCluster:
     def _require_pod(self, pod: str, namespace: str) -> None:
         if self.find(Ref("Pod", pod, namespace)) is None:
             raise NotFoundError(f'{self._context}: pods "{pod}" not found')
+
+    def _containers(self, pod: str, namespace: str) -> Sequence[Manifest]:
+        found = self.find(Ref("Pod", pod, namespace)) or {}
+        states: Sequence[Manifest] = found.get("status", {}).get("containerStatuses", ())
+        return states
 
     def _empty(self, namespace: str) -> None:
         """Begin a namespace's deletion: its objects go at once, the namespace itself lingers."""

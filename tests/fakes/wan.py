@@ -8,6 +8,7 @@ left out or done wrong shows as it would in real clusters.
 from __future__ import annotations
 
 import base64
+import hashlib
 import json
 import threading
 from collections.abc import Mapping
@@ -19,6 +20,7 @@ from fakes.helm import FakeHelm
 from fakes.kube import FakeCluster
 from meshkit.backends.base import Manifest, Ref
 from meshkit.consul.config_entries import decide, intentions
+from meshkit.consul.names import AGENT_PORT
 
 MANAGEMENT = "global-management"
 REFUSED = (503, '{"kind":"Status","status":"Failure","message":"error trying to reach service: EOF","code":503}')
@@ -139,7 +141,8 @@ class FakeWan:
 
     def _answer(self, datacenter: str, pod: str, port: int, path: str) -> tuple[int, str]:
         """What a request to a probe's port meets: the far probe's echo, or nothing."""
-        del path
+        if port == AGENT_PORT:
+            return self._agent(datacenter, path)
         values = self.helms[datacenter].values("mesh-probe", self.namespace)
         upstream = next((u for u in values.get("upstreams", ()) if u["port"] == port), None)
         if (
@@ -155,6 +158,15 @@ class FakeWan:
         if decided is None or decided.action != "allow":
             return REFUSED
         return 200, json.dumps({"service": service, "datacenter": target})
+
+    def _agent(self, datacenter: str, path: str) -> tuple[int, str]:
+        """The agent's pages: it reads its schedule at once, and has measured nothing."""
+        if path.startswith("/results"):
+            return 200, json.dumps({"source": datacenter, "windows": []})
+        found = self.clusters[datacenter].find(Ref("ConfigMap", "mesh-probe-schedule", self.namespace))
+        text = found["data"]["probes.json"] if found else ""
+        schedule = {"digest": hashlib.sha256(text.encode()).hexdigest()[:12] if text else "", "rejected": {}}
+        return 200, json.dumps({"ok": True, "schedule": schedule})
 
     def _mesh_path(self, source: str, target: str) -> bool:
         """Through both gateways, if proxies are told to use them; the link must carry both ways."""

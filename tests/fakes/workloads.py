@@ -56,7 +56,7 @@ def pod_names(manifest: Manifest) -> list[str]:
 def pod(manifest: Manifest, name: str, reason: str) -> Manifest:
     """One of a workload's pods."""
     metadata = manifest["metadata"]
-    container = manifest["spec"]["template"]["spec"]["containers"][0]["name"]
+    names = [container["name"] for container in manifest["spec"]["template"]["spec"]["containers"]]
     state = {"waiting": {"reason": reason}} if reason else {"running": {}}
     return {
         "apiVersion": "v1",
@@ -67,11 +67,11 @@ def pod(manifest: Manifest, name: str, reason: str) -> Manifest:
             "labels": dict(manifest["spec"]["template"]["metadata"]["labels"]),
             "ownerReferences": [{"kind": manifest["kind"], "name": metadata["name"], "uid": metadata["uid"]}],
         },
-        "spec": {"containers": [{"name": container}]},
+        "spec": {"containers": [{"name": each} for each in names]},
         "status": {
             "phase": "Pending" if reason else "Running",
             "podIP": "10.42.0.9",
             "conditions": [{"type": "Ready", "status": "False" if reason else "True"}],
-            "containerStatuses": [{"name": container, "ready": not reason, "state": state}],
+            "containerStatuses": [{"name": each, "ready": not reason, "state": state} for each in names],
         },
     }

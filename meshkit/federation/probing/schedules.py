@@ -50,7 +50,8 @@ class Installed:
 
 def plan(context: Context, wanted: Sequence[Wanted]) -> tuple[Change, ...]:
     """What ``deploy`` would do; UsageError for what can't be scheduled."""
-    found = context.each(lambda dc: _difference(context, dc, _release(context, dc, wanted)))
+    resolved = _resolved(context, wanted)
+    found = context.each(lambda dc: _difference(context, dc, _release(context, dc, wanted, resolved)))
     return tuple(change for change in found.values() if change)
 
 
@@ -130,11 +131,9 @@ def _resolved(context: Context, wanted: Sequence[Wanted]) -> targets.Plan:
     return targets.resolve(context, wanted)
 
 
-def _release(
-    context: Context, dc: Datacenter, wanted: Sequence[Wanted], resolved: targets.Plan | None = None
-) -> Release | None:
+def _release(context: Context, dc: Datacenter, wanted: Sequence[Wanted], resolved: targets.Plan) -> Release | None:
     """A datacenter's release as it should be, None when nothing is probed from there."""
-    probes = (resolved or _resolved(context, wanted)).probes.get(dc.name, ())
+    probes = resolved.probes.get(dc.name, ())
     if not probes:
         return None
     loop = [probe.as_wire() for probe in probes if probe.interval_s < AGENT_LIMIT_S]
