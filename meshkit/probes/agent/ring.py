@@ -15,15 +15,19 @@ from meshkit.probes.summary import Summary
 
 
 def append(item: Object, name: str, given: config.Kubernetes, windows: Sequence[Summary]) -> Object:
-    """The ConfigMap with these windows added; ``item`` is what there is, or empty."""
+    """The ConfigMap with these windows added; ``item`` is what there is, or empty.
+
+    Labels and annotations stay: Helm knows by them that the ConfigMap is its own, and installs nothing over another's.
+    """
     lines = _lines(item, given.segment_bytes)
     lines += [json.dumps(summary.as_wire(), separators=(",", ":")).encode() for summary in windows]
     segment = Segment(0)
     while not segment.add(lines, given.segment_bytes):
         lines = lines[max(1, len(lines) // 8) :]
-    metadata = {"name": name, "namespace": given.namespace, "labels": LABELS}
-    version = item.get("metadata", {}).get("resourceVersion")
-    return config_map(metadata | ({"resourceVersion": version} if version else {}), segment.content())
+    held = item.get("metadata", {})
+    metadata = {"name": name, "namespace": given.namespace, "labels": {**(held.get("labels") or {}), **LABELS}}
+    metadata |= {key: held[key] for key in ("annotations", "resourceVersion") if held.get(key)}
+    return config_map(metadata, segment.content())
 
 
 def _lines(item: Object, size: int) -> list[bytes]:

@@ -128,3 +128,14 @@ def test_years_of_runs_stay_within_size_and_hold_the_newest(tmp_path: Path) -> N
     begins = [line["begin"] for line in lines]
     assert begins == [3600.0 * run for run in range(2001 - len(begins), 2001)]
     assert len(begins) > 30
+
+
+def test_whose_the_configmap_is_stays_with_it() -> None:
+    """Helm refuses to install over one that does not bear its marks."""
+    given = config.Kubernetes("consul")
+    labels, annotations = {"app.kubernetes.io/managed-by": "Helm"}, {"meta.helm.sh/release-name": "mesh-probe-schedule"}
+    item = {"metadata": {"labels": labels, "annotations": annotations, "resourceVersion": "7", "uid": "u"}}
+    summary = Summary(Series("aks", "eks", "web", "mesh"), 0.0, 1.0, {"ok": 1})
+    metadata = append(item, NAME, given, [summary])["metadata"]
+    assert metadata["labels"] == labels | {"app": "mesh-probe", "component": "results"}
+    assert (metadata["annotations"], metadata["resourceVersion"]) == (annotations, "7")
