@@ -1,0 +1,116 @@
+"""Commands in real containers, as probes are sent there: stdin, stdout, the end, and every way not to end."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+
+import pytest
+from clusters import Lab
+
+from meshkit.backends.base import Ref
+from meshkit.backends.kube import KubeClient
+from meshkit.errors import DeadlineError, MeshkitError, NotFoundError
+from meshkit.kubernetes import is_ready
+from meshkit.lab.images import CONSUL
+from meshkit.lab.waiting import wait_until
+
+pytestmark = pytest.mark.lab
+
+POD, CONTAINER = "shell", "sh"
+
+
+@pytest.fixture
+def kube(lab: Lab) -> KubeClient:
+    return KubeClient(lab.names[0], str(lab.kubeconfig))
+
+
+@pytest.fixture
+def place(lab: Lab, kube: KubeClient, namespace: Callable[[str], str]) -> str:
+    """A namespace with a pod in it that has a shell."""
+    name = namespace(lab.names[0])
+    container = {"name": CONTAINER, "image": CONSUL, "command": ["/bin/sleep", "600"]}
+    spec = {"containers": [container], "terminationGracePeriodSeconds": 0, "automountServiceAccountToken": False}
+    wait_until(lambda: kube.get(Ref("ServiceAccount", "default", name)) is not None, "a service account", 30)
+    kube.apply({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": POD, "namespace": name}, "spec": spec})
+    wait_until(lambda: is_ready(kube.get(Ref("Pod", POD, name)) or {}), "the pod", 60)
+    return name
+
+
+def never() -> bool:
+    return False
+
+
+def soon(seconds: float = 30.0) -> float:
+    return time.monotonic() + seconds
+
+
+def test_stdin_comes_back_as_lines(kube: KubeClient, place: str) -> None:
+    """Whatever the size of frames on the way, lines come whole; the command sees the end when the context ends."""
+    sent = [b"x" * size for size in (1, 1000, 100_000, 0, 300_000)]
+    with kube.exec(POD, place, CONTAINER, ("/bin/cat",)) as execution:
+        execution.send(b"\n".join(sent) + b"\n")
+        lines = execution.lines(soon(), never)
+        assert [next(lines) for _ in sent] == sent
+    wait_until(lambda: not _running(kube, place, "cat"), "the command's end", 30)
+
+
+def _running(kube: KubeClient, place: str, name: str) -> bool:
+    with kube.exec(POD, place, CONTAINER, ("/bin/sh", "-c", "cat /proc/[0-9]*/comm; true")) as execution:
+        return name.encode() in [line for line in execution.lines(soon(), never) if line != b"sh"][:-1]
+
+
+def test_a_command_that_ends_well_ends_the_lines(kube: KubeClient, place: str) -> None:
+    with kube.exec(POD, place, CONTAINER, ("/bin/sh", "-c", "echo one; echo two; printf three")) as execution:
+        assert list(execution.lines(soon(), never)) == [b"one", b"two", b"three"]
+
+
+def test_a_command_that_fails_has_its_own_words(kube: KubeClient, place: str) -> None:
+    with kube.exec(POD, place, CONTAINER, ("/bin/sh", "-c", "echo out; echo why >&2; exit 3")) as execution:
+        lines = execution.lines(soon(), never)
+        assert next(lines) == b"out"
+        with pytest.raises(MeshkitError, match="exit code 3") as caught:
+            list(lines)
+    assert caught.value.detail == "why"
+
+
+def test_a_command_that_is_not_there(kube: KubeClient, place: str) -> None:
+    with (
+        pytest.raises(MeshkitError, match="no-such-command"),
+        kube.exec(POD, place, CONTAINER, ("/no-such-command",)) as execution,
+    ):
+        list(execution.lines(soon(), never))
+
+
+def test_a_pod_that_is_not_there(kube: KubeClient, place: str) -> None:
+    with pytest.raises(NotFoundError), kube.exec("nobody", place, CONTAINER, ("/bin/true",)):
+        pass
+
+
+def test_a_command_that_says_nothing_is_left_at_the_deadline(kube: KubeClient, place: str) -> None:
+    with (
+        kube.exec(POD, place, CONTAINER, ("/bin/sleep", "300")) as execution,
+        pytest.raises(DeadlineError, match="does not answer any more"),
+    ):
+        list(execution.lines(soon(0.5), never))
+
+
+def test_an_interrupt_is_heard_while_nothing_comes(kube: KubeClient, place: str) -> None:
+    stop = threading.Event()
+    threading.Timer(0.3, stop.set).start()
+    with (
+        kube.exec(POD, place, CONTAINER, ("/bin/sleep", "300")) as execution,
+        pytest.raises(MeshkitError, match="interrupted"),
+    ):
+        list(execution.lines(soon(60), stop.is_set))
+
+
+def test_a_pod_that_goes_meanwhile_is_told(kube: KubeClient, place: str) -> None:
+    with kube.exec(POD, place, CONTAINER, ("/bin/sh", "-c", "echo up; sleep 300")) as execution:
+        lines = execution.lines(soon(60), never)
+        assert next(lines) == b"up"
+        kube.delete(Ref("Pod", POD, place))
+        with pytest.raises(MeshkitError) as caught:
+            list(lines)
+    assert not isinstance(caught.value, DeadlineError)
