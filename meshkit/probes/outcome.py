@@ -56,6 +56,16 @@ class Outcome:
         return tuple(ladders(self.summaries, self.floors))
 
     @property
+    def silent(self) -> tuple[Series, ...]:
+        """Series without expectations that nothing came through: as with ping, that is a failure."""
+        judged = {verdict.summary.series for verdict in self.verdicts}
+        return tuple(
+            series
+            for series, summary in self.summaries.items()
+            if summary.sent and summary.failed == summary.sent and series not in judged
+        )
+
+    @property
     def holds(self) -> bool:
-        """Whether every expectation holds and every datacenter answered."""
-        return all(verdict.holds for verdict in self.verdicts) and not self.missing
+        """Whether every expectation holds, every datacenter answered, and no series is silent."""
+        return all(verdict.holds for verdict in self.verdicts) and not self.missing and not self.silent

@@ -16,7 +16,6 @@ from meshkit.errors import MeshkitError, UsageError
 from meshkit.probes import expect as expectations
 from meshkit.probes.expect import Condition
 from meshkit.probes.outcome import Outcome
-from meshkit.probes.probe import Series
 from meshkit.probes.reasons import OK, REASONS, one_line
 
 
@@ -56,16 +55,8 @@ def show(outcome: Outcome, form: Form, file: Path | None, *, ladder: bool) -> No
         console.say(f"{file} is written")
     if form != "table" or file is not None:
         _say_unmet(outcome)
-    if not outcome.holds or any(nothing_came(outcome)):
+    if not outcome.holds:
         raise typer.Exit(1)
-
-
-def nothing_came(outcome: Outcome) -> Iterator[Series]:
-    """Series of which nobody said what to expect, and that nothing came through: as with ping, that is a failure."""
-    judged_ones = {verdict.summary.series for verdict in outcome.verdicts}
-    for series, summary in outcome.summaries.items():
-        if summary.sent and summary.failed == summary.sent and series not in judged_ones:
-            yield series
 
 
 def rendered(outcome: Outcome, form: Form, *, ladder: bool) -> str:
