@@ -4,7 +4,7 @@ It goes into the clusters as a ConfigMap, so that agents always are of the same 
 and nobody needs an image of ours. A ConfigMap holds a mebibyte: of scapy only what crafts and reads IPv4, IPv6 and ICMP
 goes along (the rest is 9 MB), of dnspython nothing that encrypts, since the agent's image has no cryptography package.
 
-The same sources make the same bytes: their digest names the ConfigMap, and a new one is what replaces the pods.
+The same sources have the same digest on every machine: it names the ConfigMap, and a new one is what replaces the pods.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ EMPTY = {"scapy/libs/manuf.py": 'DATA = ""\n', "scapy/libs/bluetoothids.py": "DA
 
 @dataclass(frozen=True)
 class Archive:
-    """The zip's bytes and their digest (SHA-256, hexadecimal)."""
+    """The zip's bytes, and the SHA-256 of what is in it, hexadecimal: another zlib packs the same differently."""
 
     content: bytes
     digest: str
@@ -75,12 +75,12 @@ class Archive:
 @cache
 def archive() -> Archive:
     """The agent of this installation; MeshkitError when a part of it is not installed."""
-    buffer = io.BytesIO()
+    buffer, digest = io.BytesIO(), hashlib.sha256()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as file:
         for name, content in sorted(_contents()):
             file.writestr(_entry(name), content)
-    content = buffer.getvalue()
-    return Archive(content, hashlib.sha256(content).hexdigest())
+            digest.update(f"{name}\0{len(content)}\0".encode() + content)
+    return Archive(buffer.getvalue(), digest.hexdigest())
 
 
 def _contents() -> Iterator[tuple[str, bytes]]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import hashlib
 from typing import Any
 
 from fakes.federation import FakeFederation
@@ -14,6 +13,8 @@ from meshkit.federation import agent, releases, teardown
 from meshkit.federation.steps import proxies
 
 RESULTS = Ref("ConfigMap", "mesh-probe-results-3", "consul")
+
+from meshkit.probes import bundle
 
 
 def archives(cluster: FakeCluster) -> list[str]:
@@ -31,8 +32,8 @@ def test_the_program_is_there_under_its_own_digest(mesh: FakeFederation) -> None
         (name,) = archives(cluster)
         found = cluster.find(Ref("ConfigMap", name, "consul"))
         assert found
-        content = base64.b64decode(found["binaryData"]["agent.zip"])
-        assert name == names.agent_archive(hashlib.sha256(content).hexdigest())
+        assert base64.b64decode(found["binaryData"]["agent.zip"]) == bundle.archive().content
+        assert name == names.agent_archive(bundle.archive().digest)
         assert found["immutable"] is True
 
 

@@ -94,6 +94,17 @@ def test_the_same_sources_make_the_same_bytes() -> None:
         assert {entry.date_time for entry in file.infolist()} == {bundle.EPOCH}
 
 
+def test_the_digest_is_of_what_is_packed_not_of_how(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two machines whose zlib differ must not replace each other's agents."""
+    first = bundle.archive()
+    bundle.archive.cache_clear()
+    monkeypatch.setattr(zipfile, "ZIP_DEFLATED", zipfile.ZIP_STORED)
+    stored = bundle.archive()
+    bundle.archive.cache_clear()
+    assert stored.content != first.content
+    assert stored.digest == first.digest
+
+
 def test_nothing_of_meshkit_but_probes_and_errors_goes_along() -> None:
     with zipfile.ZipFile(io.BytesIO(bundle.archive().content)) as file:
         ours = [name for name in file.namelist() if name.startswith("meshkit/")]
