@@ -11,10 +11,9 @@ from meshkit.backends.base import Manifest, Ref
 from meshkit.consul import names
 from meshkit.federation import agent, releases, teardown
 from meshkit.federation.steps import proxies
+from meshkit.probes import bundle
 
 RESULTS = Ref("ConfigMap", "mesh-probe-results-3", "consul")
-
-from meshkit.probes import bundle
 
 
 def archives(cluster: FakeCluster) -> list[str]:
