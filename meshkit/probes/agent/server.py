@@ -1,11 +1,13 @@
 """What an agent serves: /metrics, /results, /view and /health, by GET only.
 
 A thread for each request, of which there are few at a time: what comes above that is told to come again. A client that
-sends slowly or reads slowly holds one of them for a few seconds, and nothing else.
+sends slowly holds one of them for a few seconds, one that reads slowly for a minute, and nothing else: timeouts of
+single reads would let one that drips hold it for days, so the connection is shut down under the thread.
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
 import socket
 import threading
@@ -68,9 +70,7 @@ class Server(ThreadingHTTPServer):
 
     def process_request_thread(self, request: Any, client_address: Any) -> None:
         """One request, at most so long."""
-        timer = threading.Timer(ANSWER_S, self.shutdown_request, [request])
-        timer.daemon = True
-        timer.start()
+        timer = _shut_after(ANSWER_S, request)
         try:
             super().process_request_thread(request, client_address)
         finally:
@@ -88,8 +88,19 @@ class _Request(BaseHTTPRequestHandler):
     sys_version = ""
     protocol_version = "HTTP/1.0"  # no connection is kept: each holds a thread
 
+    def setup(self) -> None:
+        """The whole request is to come in time, not only each part of it."""
+        super().setup()
+        self._asking = _shut_after(PATIENCE_S, self.connection)
+
+    def finish(self) -> None:
+        """Nothing is left to wait for."""
+        self._asking.cancel()
+        super().finish()
+
     def do_GET(self) -> None:
         """Answer."""
+        self._asking.cancel()
         where = urlsplit(self.path)
         handler = self.server.pages.get(where.path)
         if handler is None:
@@ -109,6 +120,19 @@ class _Request(BaseHTTPRequestHandler):
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002, the name is http.server's
         """Requests are not events."""
+
+
+def _shut_after(seconds: float, connection: socket.socket) -> threading.Timer:
+    """End a connection after so long: whoever reads or writes it is woken. Closing is left to its own thread."""
+
+    def shut() -> None:
+        with contextlib.suppress(OSError):  # it has ended by itself
+            connection.shutdown(socket.SHUT_RDWR)
+
+    timer = threading.Timer(seconds, shut)
+    timer.daemon = True
+    timer.start()
+    return timer
 
 
 def bound(address: str, port: int, pages: Mapping[str, Handler]) -> Server:

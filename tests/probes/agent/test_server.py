@@ -11,7 +11,7 @@ import pytest
 
 from meshkit.errors import MeshkitError
 from meshkit.probes.agent import server
-from meshkit.probes.agent.server import AT_A_TIME, bound, page
+from meshkit.probes.agent.server import AT_A_TIME, Page, bound, page
 from probes.agent.agents import until
 
 
@@ -57,6 +57,45 @@ def test_clients_that_say_nothing_hold_no_more_than_their_share_and_not_for_long
             stack.enter_context(socket.create_connection(("127.0.0.1", port)))
         until(lambda: b" 503 " in _ask(port, b"GET /hello HTTP/1.1\r\n\r\n"), "the next is told to come again")
         until(lambda: b" 200 " in _ask(port, b"GET /hello HTTP/1.1\r\n\r\n"), "the silent are let go")
+
+
+def _drips(client: socket.socket) -> bool:
+    """Send one more byte; False when the server no longer listens."""
+    try:
+        client.sendall(b"G")
+        client.settimeout(0.0)
+        return client.recv(1) != b""
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
+    finally:
+        client.settimeout(10.0)
+
+
+def test_a_client_that_drips_its_request_is_let_go_though_no_single_wait_is_long(
+    port: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(server, "PATIENCE_S", 0.3)
+    with socket.create_connection(("127.0.0.1", port), timeout=10) as client:
+        until(lambda: not _drips(client), "the connection is shut down")
+
+
+def test_a_client_that_reads_nothing_is_let_go_in_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server, "ANSWER_S", 0.3)
+    endless = iter(lambda: bytes(65536), None)
+    serving = bound("127.0.0.1", 0, {"/endless": lambda _: Page(200, "text/plain", endless)})
+    thread = Thread(target=serving.serve_forever, kwargs={"poll_interval": 0.02})
+    thread.start()
+    try:
+        with socket.create_connection(serving.server_address[:2], timeout=10) as client:
+            client.sendall(b"GET /endless HTTP/1.1\r\n\r\n")
+            until(lambda: serving.free._value == AT_A_TIME - 1, "it holds a place")
+            until(lambda: serving.free._value == AT_A_TIME, "the place is free again")
+    finally:
+        serving.shutdown()
+        serving.server_close()
+        thread.join()
 
 
 def test_a_port_that_is_taken_is_one_line(port: int) -> None:
