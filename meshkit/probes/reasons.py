@@ -63,6 +63,9 @@ _ERRNO = {
     errno.EHOSTUNREACH: "unreachable",
     errno.ENETUNREACH: "no_route",
     errno.ENETDOWN: "no_route",
+    errno.EAFNOSUPPORT: "no_route",  # a kernel without IPv6
+    errno.EPROTO: "unreachable",  # ICMP's parameter problem
+    errno.ENONET: "unreachable",
     errno.EHOSTDOWN: "unreachable",
     errno.EMSGSIZE: "too_big",
     errno.EACCES: "prohibited",

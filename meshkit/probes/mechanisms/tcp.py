@@ -2,8 +2,9 @@
 
 ``tcpi_rtt`` is measured between the kernel's own stamps of SYN and SYN-ACK, so it does not depend on when this process
 looks (33.8 ms in user space against 11 us in the kernel, with 100 connections under way). It reaches the layer 4 peer:
-a load balancer's or a gateway's address, not the service behind it. After a lost SYN there is no such measurement
-(Karn's algorithm), and the probe says how many packets were sent again instead.
+a load balancer's or a gateway's address, not the service behind it. After a lost SYN the stamps say nothing (Karn's
+algorithm): the kernel then goes by TCP's own time stamps (RFC 7323), which count milliseconds, and never says less than
+one. So that round trip's error is a millisecond, and the probe says how many packets were sent again.
 """
 
 from __future__ import annotations
@@ -41,8 +42,9 @@ RESET_ON_CLOSE = struct.pack("ii", 1, 0)
 UNDER_WAY = frozenset({0, errno.EINPROGRESS})
 
 TCP_INFO_LENGTH = 104
+CONNECTING = 2
 CONNECTED = frozenset({1, 8})
-"""States after the handshake: ESTABLISHED, and CLOSE_WAIT of a target that accepts and closes at once."""
+"""States: SYN_SENT; then ESTABLISHED, or CLOSE_WAIT of a target that accepts and closes at once."""
 
 RTT_OFFSET = 68
 RTT_AND_RESENT = struct.Struct("=I28xI").unpack_from
@@ -50,6 +52,9 @@ RTT_AND_RESENT = struct.Struct("=I28xI").unpack_from
 
 KERNEL_RTT_ERROR_S = 1e-6
 """tcpi_rtt counts whole microseconds."""
+
+RESENT_RTT_ERROR_S = 1e-3
+"""TCP_TS_HZ in linux/include/net/tcp.h is 1000."""
 
 
 @dataclass(frozen=True)
@@ -76,11 +81,9 @@ def connect(io: Io, record: Record, host: str, port: int) -> Any:
     try:
         connection.setsockopt(SOL_SOCKET, SO_LINGER, RESET_ON_CLOSE)
         fail_on(connection.connect_ex(address))
-        if not read_handshake(connection, record):
+        while not read_handshake(connection, record):
             yield connection.fileno(), WRITE, 0.0
             record.phase_error_s = max(record.phase_error_s, io.loop.blur())
-            if not read_handshake(connection, record):
-                fail_on(connection.getsockopt(SOL_SOCKET, SO_ERROR))
     except BaseException:
         connection.close()
         raise
@@ -89,15 +92,18 @@ def connect(io: Io, record: Record, host: str, port: int) -> Any:
 
 
 def read_handshake(connection: Any, record: Record) -> bool:
-    """Take the handshake's round trip and resent packets from the kernel; False when there is no connection (yet).
+    """Take the handshake's round trip and resent packets from the kernel; False when it is under way, OSError if not.
 
     On this machine and next to it the handshake is often over when connect() returns, though that says "in progress".
     """
     info = connection.getsockopt(IPPROTO_TCP, TCP_INFO, TCP_INFO_LENGTH)
     if info[0] not in CONNECTED:
+        fail_on(connection.getsockopt(SOL_SOCKET, SO_ERROR))
+        if info[0] != CONNECTING:  # its end was told already, and it will not be writable again
+            raise OSError(errno.ECONNRESET, os.strerror(errno.ECONNRESET))
         return False
     rtt, record.retransmits = RTT_AND_RESENT(info, RTT_OFFSET)
-    record.measured(rtt * 1e-6, "kernel", KERNEL_RTT_ERROR_S)
+    record.measured(rtt * 1e-6, "kernel", RESENT_RTT_ERROR_S if record.retransmits else KERNEL_RTT_ERROR_S)
     return True
 
 

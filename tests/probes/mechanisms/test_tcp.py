@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import errno
+import select
 import socket
+from collections.abc import Iterator
+from contextlib import ExitStack
+from threading import Thread
 
 import pytest
 
 from meshkit.probes.io import Io
-from meshkit.probes.mechanisms.tcp import TcpTarget
+from meshkit.probes.mechanisms.tcp import RESENT_RTT_ERROR_S, TcpTarget, connect
+from meshkit.probes.reasons import of_errno
+from meshkit.probes.sample import Record
 from probes import responders
 from probes.once import observe
 
@@ -51,3 +58,51 @@ def test_a_target_that_accepts_and_closes_at_once_has_a_round_trip_too() -> None
     io.close()
     assert {sample.reason for sample in samples} == {"ok"}
     assert all(sample.rtt_s for sample in samples)
+
+
+@pytest.fixture
+def crowded() -> Iterator[socket.socket]:
+    """A listener whose queue is full: the kernel drops further SYNs until something is accepted."""
+    with ExitStack() as stack:
+        listener = stack.enter_context(socket.create_server(("127.0.0.1", 0), backlog=0))
+        stack.enter_context(socket.create_connection(listener.getsockname()))
+        yield listener
+
+
+def test_after_a_lost_syn_the_round_trip_is_known_to_a_millisecond_only(crowded: socket.socket) -> None:
+    def accept_when_it_was_sent_again() -> None:
+        with crowded.accept()[0], crowded.accept()[0]:
+            pass
+
+    io = Io()
+    steps = connect(io, record := Record(), *crowded.getsockname())
+    descriptor, *_ = next(steps)  # the first SYN is lost
+    accepting = Thread(target=accept_when_it_was_sent_again)
+    accepting.start()
+    writable = select.poll()
+    writable.register(descriptor, select.POLLOUT)
+    assert writable.poll(10_000)
+    with pytest.raises(StopIteration) as ended:
+        steps.send(select.EPOLLOUT)
+    ended.value.value.close()
+    accepting.join()
+    io.close()
+    assert record.retransmits == 1
+    assert record.rtt_s is not None
+    assert record.rtt_error_s == RESENT_RTT_ERROR_S
+    assert record.rtt_s - record.rtt_error_s < 0.0005  # on loopback it takes microseconds
+
+
+def test_being_woken_for_nothing_is_not_a_connection(crowded: socket.socket) -> None:
+    io = Io()
+    steps = connect(io, record := Record(), *crowded.getsockname())
+    first = next(steps)
+    assert steps.send(select.EPOLLOUT) == first
+    assert record.rtt_s is None
+    steps.close()
+    io.close()
+
+
+@pytest.mark.parametrize("code", [errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL, errno.EPROTO, errno.ENONET])
+def test_no_errno_of_a_network_is_told_as_a_fault_of_the_prober(code: int) -> None:
+    assert of_errno(code, "connect") != "internal"
