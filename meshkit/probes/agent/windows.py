@@ -60,6 +60,7 @@ class Windows:
         self.width_s = width_s
         self._open: dict[Series, Summary] = {}
         self._last: dict[Series, tuple[float, Seen]] = {}
+        self._forgotten: set[Series] = set()
         self._begin()
 
     def _begin(self) -> None:
@@ -86,7 +87,8 @@ class Windows:
         summaries, self._open = list(self._open.values()), {}
         for summary in summaries:
             summary.width_s = width_s
-            self._last[summary.series] = now, Seen.of(summary)
+            if summary.series not in self._forgotten:
+                self._last[summary.series] = now, Seen.of(summary)
         for series in [series for series, (when, _) in self._last.items() if now - when > FORGOTTEN_S]:
             del self._last[series]
         self._begin()
@@ -103,6 +105,8 @@ class Windows:
         """How each series is now: by the open window once that has enough samples, else with the one before."""
         found = {series: seen.summary(series) for series, (_, seen) in self._last.items()}
         for summary in self.now_open():
+            if summary.series in self._forgotten:
+                continue
             short = Seen.of(summary).summary(summary.series)
             before = found.get(summary.series)
             if before is not None and summary.sent < ENOUGH:
@@ -118,8 +122,9 @@ class Windows:
             self._begin()
 
     def forget(self, kept: Iterable[Series]) -> None:
-        """Series that are no longer probed have no say either."""
+        """Series that are no longer probed have no say either; what the open window has of them is stored with it."""
         keep = set(kept)
+        self._forgotten = self._open.keys() - keep
         self._last = {series: entry for series, entry in self._last.items() if series in keep}
 
     def _summary(self, series: Series) -> Summary:

@@ -93,6 +93,18 @@ def test_a_series_without_samples_is_forgotten_in_time_and_when_it_is_no_longer_
     assert windows.view() == []
 
 
+def test_a_series_that_is_no_longer_probed_has_no_say_by_its_open_window_and_is_stored_all_the_same() -> None:
+    windows = Clock().windows()
+    windows.add(SERIES, LOST)
+    windows.forget([])
+    assert windows.view() == []
+    assert [summary.series for summary in windows.close()] == [SERIES]
+    assert windows.view() == []
+    windows.forget([SERIES])
+    windows.add(SERIES, OK)
+    assert len(windows.view()) == 1
+
+
 def test_skipped_starts_count_though_no_sample_came() -> None:
     windows = Clock().windows()
     windows.skipped(SERIES, 4)
