@@ -54,7 +54,7 @@ def test_rules_carry_the_user_s_thresholds() -> None:
     }
     assert len(rules) == 8
     assert {rule["for"] for rule in rules.values()} == {"3s"}
-    assert rules["MeshProbeLoss"]["expr"].endswith("[20s])) > 0.25")
+    assert "[20s])) > 0.25" in rules["MeshProbeLoss"]["expr"]
     assert rules["MeshProbeSlow"]["expr"].endswith("> 0.12")
     assert "{{ $labels.src_cluster }}" in rules["MeshProbePairDown"]["annotations"]["summary"]
 

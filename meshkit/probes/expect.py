@@ -18,10 +18,9 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from meshkit.probes.reasons import OK
+from meshkit.probes.reasons import OK, REFUSALS
 from meshkit.probes.summary import Summary
 
-REFUSALS = frozenset({"refused", "reset", "closed", "denied", "prohibited", "tls_alert"})
 REACHABLE, REFUSED = "reachable", "refused"
 LATENCIES: dict[str, Callable[[Summary], float | None]] = {
     "p50": lambda s: s.latency.quantile(0.5),

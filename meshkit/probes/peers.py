@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from meshkit.probes.outcome import Judgement, Standing
+from meshkit.probes.reasons import OWN
 from meshkit.probes.summary import Summary
 
 SICK_SHARE = 0.05
@@ -27,11 +28,15 @@ def sick(summaries: Iterable[Summary]) -> dict[str, str]:
 
 
 def judge(summaries: Iterable[Summary], unwell: Mapping[str, str]) -> tuple[Judgement, ...]:
-    """One judgement for each destination's service and probe; only agents that are well have a say."""
+    """One judgement for each destination's service and probe; only agents that are well have a say.
+
+    A fault of the prober's own (no certificate yet, no free port) says nothing about the target.
+    """
     seen: dict[tuple[str, str, str], dict[str, bool]] = {}
     for summary in summaries:
         series = summary.series
-        if series.source not in unwell and summary.sent:
+        told = summary.sent - sum(summary.reasons.get(reason, 0) for reason in OWN)
+        if series.source not in unwell and told:
             votes = seen.setdefault((series.destination, series.service, series.probe), {})
             votes[series.source] = votes.get(series.source, False) or summary.failed < summary.sent
     return tuple(Judgement(*target, *_standing(votes)) for target, votes in sorted(seen.items()))

@@ -55,6 +55,12 @@ REASONS = {
 }
 """Code to one line for a person."""
 
+OWN = frozenset({"no_identity", "not_permitted", "no_ports", "no_files", "internal"})
+"""Faults of the prober or its machine: they say nothing about the target, good or bad."""
+
+REFUSALS = frozenset({"refused", "reset", "closed", "denied", "prohibited", "tls_alert"})
+"""What is a good result where a refusal is expected."""
+
 _ERRNO = {
     errno.ECONNREFUSED: "refused",
     errno.ECONNRESET: "reset",

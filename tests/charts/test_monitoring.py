@@ -18,7 +18,7 @@ from meshkit.probes.agent import exposition, views
 from meshkit.probes.agent.metrics import Metrics
 from meshkit.probes.outcome import Judgement
 from meshkit.probes.probe import Series
-from meshkit.probes.reasons import OK
+from meshkit.probes.reasons import OK, OWN
 from meshkit.probes.sample import Sample
 
 CHART = CHARTS / "mesh-probe"
@@ -32,7 +32,7 @@ ADDRESS = re.compile(r"\b\d{1,3}(?:\.\d{1,3}){3}\b|://")
 @pytest.fixture(scope="module")
 def rules(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The rules as the chart renders them with its own thresholds."""
-    text = (CHART / "files" / "rules.yaml").read_text()
+    text = (CHART / "files" / "rules.yaml").read_text().replace("@source@", "aks")
     thresholds = yaml.safe_load((CHART / "values.yaml").read_text())["monitoring"]["thresholds"]
     for name, value in thresholds.items():
         text = text.replace(f"@{name}@", str(value))
@@ -59,6 +59,13 @@ def test_the_rules_fire_when_they_should_and_not_else(rules: Path) -> None:
     done = promtool(rules.parent, "test", "rules", TESTS.name)
 
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_the_reasons_left_to_the_prober_are_all_of_its_own(rules: Path) -> None:
+    named = re.findall(r'reason[!=]~"([^"]+)"', rules.read_text())
+
+    assert len(named) == 4
+    assert {frozenset(reasons.split("|")) for reasons in named} == {OWN}
 
 
 def test_every_rule_has_a_case(rules: Path) -> None:

@@ -16,6 +16,11 @@ def seen(source: str, *, ok: int = 0, failed: int = 0, late: int = 0, skipped: i
     return Summary(Series(source, "eks", "web", "mesh"), 0.0, 60.0, reasons, late=late, skipped=skipped)
 
 
+def unable(source: str) -> Summary:
+    """What one agent has that could not probe."""
+    return Summary(Series(source, "eks", "web", "mesh"), 0.0, 60.0, {"no_identity": 9})
+
+
 @pytest.mark.parametrize(
     ("views", "standing", "sources"),
     [
@@ -40,6 +45,8 @@ def seen(source: str, *, ok: int = 0, failed: int = 0, late: int = 0, skipped: i
             id="an agent that skips has no say against it",
         ),
         pytest.param([seen("aks", failed=9), seen("gke")], "unknown", ("aks",), id="without samples there is no say"),
+        pytest.param([unable("aks"), seen("gke", ok=9)], "up", (), id="a prober's own fault is not the path's"),
+        pytest.param([seen("aks", failed=9), unable("gke")], "unknown", ("aks",), id="nor does it bear out another's"),
     ],
 )
 def test_a_target_stands_as_those_who_are_well_see_it(

@@ -141,7 +141,7 @@ capabilities: {drop: [ALL]}
 
 {{/* files/rules.yaml with the thresholds in their places; Prometheus' own {{ }} are left alone. */}}
 {{- define "probe.rules" -}}
-{{- $rules := .Files.Get "files/rules.yaml" -}}
+{{- $rules := .Files.Get "files/rules.yaml" | replace "@source@" .Values.datacenter -}}
 {{- range $name, $value := .Values.monitoring.thresholds -}}
 {{- $rules = $rules | replace (printf "@%s@" $name) (toString $value) -}}
 {{- end -}}

@@ -115,7 +115,7 @@ class Keeper:
             self.windows.resize(new.window_s)
             self.windows.forget(new.series.values())
         self.schedule = new
-        self.metrics.keep(new.series.values())
+        self.metrics.keep(new.series.values(), new.closed)
         self.child.schedule(new.texts)
 
     def _take(self, message: Any) -> None:

@@ -11,13 +11,14 @@ from __future__ import annotations
 import threading
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from time import time
 from typing import Any, Literal
 
 from meshkit.probes.ladder import RUNGS
 from meshkit.probes.probe import Series
-from meshkit.probes.reasons import OK
+from meshkit.probes.reasons import OK, OWN, REFUSALS
 from meshkit.probes.sample import Sample
 from meshkit.probes.summary import LATE_S
 
@@ -67,10 +68,22 @@ class Family:
 class Counted:
     """One series' samples."""
 
-    __slots__ = ("certificate", "labels", "last", "phases", "reasons", "resent", "rtts", "series", "skipped")
+    __slots__ = (
+        "certificate",
+        "closed",
+        "labels",
+        "last",
+        "phases",
+        "reasons",
+        "resent",
+        "rtts",
+        "series",
+        "skipped",
+    )
 
-    def __init__(self, series: Series) -> None:
+    def __init__(self, series: Series, *, closed: bool = False) -> None:
         self.series = series
+        self.closed = closed
         self.labels: Labels = (
             ("src_cluster", series.source),
             ("dst_cluster", series.destination),
@@ -101,7 +114,12 @@ class Counted:
             histogram.add(sample.rtt_s)
         if "not_after" in sample.facts:
             self.certificate = (sample.facts["not_before"], sample.facts["not_after"])
-        self.last = sample.ok, sample.total_s
+        if sample.reason not in OWN:
+            self.last = self.as_expected(sample.reason), sample.total_s
+
+    def as_expected(self, reason: str) -> bool:
+        """Whether this is how a probe should end: with a refusal where one is expected."""
+        return reason in REFUSALS if self.closed else reason == OK
 
     @property
     def lines(self) -> int:
@@ -119,6 +137,7 @@ class Metrics:
         self._budget = budget
         self._counted: dict[Series, Counted] = {}
         self._certified: set[Series] = set()
+        self._closed: AbstractSet[Series] = frozenset()
         self._lag = Histogram()
         self._late = 0
 
@@ -138,16 +157,20 @@ class Metrics:
             self._certified = {series}
             self._of(series).certificate = validity
 
-    def keep(self, wanted: Iterable[Series]) -> None:
-        """Forget series that are no longer probed: their last values would look like present ones."""
+    def keep(self, wanted: Iterable[Series], closed: AbstractSet[Series] = frozenset()) -> None:
+        """Forget series that are no longer probed: their last values would look like present ones.
+
+        Those of which the opposite is expected now begin anew; ``closed`` are to be refused.
+        """
         with self.lock:
-            wanted = {*wanted, *self._certified}
+            wanted = {*wanted, *self._certified} - (closed ^ self._closed)
+            self._closed = closed
             self._counted = {series: counted for series, counted in self._counted.items() if series in wanted}
 
     def _of(self, series: Series) -> Counted:
         counted = self._counted.get(series)
         if counted is None:
-            counted = self._counted[series] = Counted(series)
+            counted = self._counted[series] = Counted(series, closed=series in self._closed)
         return counted
 
     def shown(self) -> set[Series]:
@@ -212,9 +235,9 @@ def _of_series(shown: Sequence[Counted]) -> Iterator[Family]:
     yield Family(
         "meshkit_probes_total",
         "counter",
-        "Probes by result, and by reason when they failed.",
+        "Probes by result, which is failure when it is not the expected one, and by reason.",
         [
-            (_with(c, result="success" if reason == OK else "failure", reason=reason), count)
+            (_with(c, result="success" if c.as_expected(reason) else "failure", reason=reason), count)
             for c in shown
             for reason, count in c.reasons.items()
         ],
@@ -224,7 +247,7 @@ def _of_series(shown: Sequence[Counted]) -> Iterator[Family]:
         "meshkit_probes_skipped_total": ("counter", "Probes that could not start when due.", lambda c: c.skipped),
         "meshkit_tls_cert_not_before_timestamp_seconds": ("gauge", "Begin of the chain's first to expire.", _begin),
         "meshkit_tls_cert_not_after_timestamp_seconds": ("gauge", "End of the chain's first to expire.", _end),
-        "probe_success": ("gauge", "Whether the last probe passed.", lambda c: c.last and int(c.last[0])),
+        "probe_success": ("gauge", "Whether the last probe ended as expected.", lambda c: c.last and int(c.last[0])),
         "probe_duration_seconds": ("gauge", "How long the last probe took.", lambda c: c.last and c.last[1]),
     }
     for name, (kind, text, value) in plain.items():

@@ -86,8 +86,10 @@ class Pages:
         return self._keeper.config.source
 
     def _view(self) -> list[Summary]:
+        """Without what is to be refused: that nothing passes there is no sign of a target or path that is down."""
+        closed = self._keeper.schedule.closed
         with self._keeper.metrics.lock:
-            return self._keeper.windows.view()
+            return [summary for summary in self._keeper.windows.view() if summary.series not in closed]
 
     def _sick(self, own: list[Summary]) -> str:
         return peers.sick(own).get(self._source, "")

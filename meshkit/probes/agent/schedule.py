@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from meshkit.probes.expect import REFUSED
 from meshkit.probes.probe import Series, from_wire
 from meshkit.probes.reasons import one_line
 
@@ -27,12 +28,16 @@ Piece = tuple[list[str], list[str], bool]
 
 @dataclass(frozen=True)
 class Schedule:
-    """Probes by id. ``digest`` names the text it was read from; ``rejected`` is id (or place) to why."""
+    """Probes by id. ``digest`` names the text it was read from; ``rejected`` is id (or place) to why.
+
+    ``closed`` are the series that are expected to be refused: a success there is the failure.
+    """
 
     digest: str = ""
     window_s: float = DEFAULT_WINDOW_S
     texts: Mapping[str, str] = field(default_factory=dict, repr=False)
     series: Mapping[str, Series] = field(default_factory=dict, repr=False)
+    closed: frozenset[Series] = frozenset()
     rejected: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -43,6 +48,7 @@ def parse(text: str) -> Schedule:
     series: dict[str, Series] = {}
     rejected: dict[str, str] = {}
     same: dict[Series, Series] = {}
+    closed: set[Series] = set()
     for place, entry in enumerate(wire):
         try:
             probe = from_wire(entry)
@@ -55,8 +61,10 @@ def parse(text: str) -> Schedule:
             continue
         texts[probe.id] = json.dumps(entry, separators=(",", ":"))
         series[probe.id] = same.setdefault(probe.series, probe.series)
+        if any(part.strip() == REFUSED for expected in probe.expect for part in expected.split(",")):
+            closed.add(probe.series)
     digest = hashlib.sha256(text.encode()).hexdigest()[:12]
-    return Schedule(digest, window_s, texts, series, rejected)
+    return Schedule(digest, window_s, texts, series, frozenset(closed), rejected)
 
 
 def _document(text: str) -> tuple[list[Any], float]:

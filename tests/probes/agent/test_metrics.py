@@ -43,6 +43,32 @@ def _lines(metrics: Metrics) -> dict[str, float]:
     return found
 
 
+def _value(metrics: Metrics, begin: str) -> float | None:
+    return next((value for name, value in _lines(metrics).items() if name.startswith(begin)), None)
+
+
+def test_where_a_refusal_is_expected_it_is_the_success_and_to_pass_is_the_failure() -> None:
+    metrics = Metrics("aks", 10_000)
+    series = Series("aks", "eks", "web", "mesh")
+    metrics.keep([series], {series})
+    metrics.add(series, sample(reason="denied"))
+    assert _value(metrics, "probe_success") == 1
+    metrics.add(series, sample())
+    assert _value(metrics, "probe_success") == 0
+    results = {name.partition("result=")[2]: n for name, n in _lines(metrics).items() if "probes_total" in name}
+    assert results == {'"success",reason="denied"}': 1, '"failure",reason="ok"}': 1}
+    metrics.keep([series])
+    assert _value(metrics, "probe_success") is None
+
+
+def test_a_fault_of_the_prober_is_counted_and_says_nothing_of_the_target() -> None:
+    metrics = Metrics("aks", 10_000)
+    series = Series("aks", "eks", "web", "mesh")
+    metrics.add(series, sample(reason="no_identity"))
+    assert _value(metrics, "probe_success") is None
+    assert _value(metrics, "meshkit_probes_total") == 1
+
+
 def test_a_sample_is_counted_by_result_reason_phase_and_clock() -> None:
     metrics = Metrics("aks", 10_000)
     series = Series("aks", "eks", "web", "mesh")

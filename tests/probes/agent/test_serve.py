@@ -247,3 +247,19 @@ def test_metrics_under_load_make_no_probe_late(agent: Agent, kubernetes: FakeKub
         # Other processes share this machine: a few late starts may be theirs, not as many as scrapes would make.
         assert (agent.metric("meshkit_scheduler_late_total") or 0) - late <= 0.02 * (counted - sent)
         assert agent.metric("meshkit_samples_dropped_total") == 0
+
+
+def test_what_is_to_be_refused_is_no_target_that_is_down(agent: Agent, kubernetes: FakeKubernetes, target: int) -> None:
+    refused = {"expect": ["refused"]}
+    kubernetes.schedule(
+        [
+            probe("closed", responders.closed_port(), service="closed") | refused,
+            probe("open", target, service="open") | refused,
+            probe("plain", target, service="plain"),
+        ]
+    )
+    with agent.running():
+        until(lambda: agent.metric("probe_success", 'service="closed"') == 1, "the refusal is what is expected")
+        until(lambda: agent.metric("probe_success", 'service="open"') == 0, "what passes is the failure")
+        until(lambda: agent.metric("meshkit_probe_standing", 'service="plain"', 'standing="up"') == 1, "it is judged")
+        assert agent.metric("meshkit_probe_standing", 'service="closed"', 'standing="unknown"') is None
