@@ -148,13 +148,13 @@ class _Walk:
             if key.tag == f"{_TAG}merge":
                 self._report(where, "merge keys (<<) are not supported", line)
                 continue
-            place = (*where, key.value)
-            self._check_text(key.value, place, line)
-            if key.value in found:
+            name = self._check_text(key.value, (*where, key.value), line)
+            place = (*where, name)
+            if name in found:
                 self._report(place, f"given twice, first in line {self._document.lines[place]}", line)
                 continue
             self._document.lines[place] = line
-            found[key.value] = self.value(value, place)
+            found[name] = self.value(value, place)
         return found
 
     def _scalar(self, node: yaml.Node, where: Where, line: int) -> Any:
@@ -175,9 +175,13 @@ class _Walk:
 
     def _check_text(self, text: str, where: Where, line: int) -> str:
         """The text; an escape of YAML can make half a character, which nothing after this could write."""
-        if any("\ud800" <= c <= "\udfff" for c in text):
+        if text.isascii() or not any("\ud800" <= c <= "\udfff" for c in text):
+            return text
+        # JSON writes a character beyond the 16-bit plane as two halves, which are joined here.
+        whole = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+        if "\ufffd" in whole and "\ufffd" not in text:
             self._report(where, "an escape that is no character", line)
-        return text
+        return whole
 
     def _report(self, where: Where, text: str, line: int) -> None:
         self._document.problems.append(Problem(where, text, line=line))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import pty
+import signal
 import sys
 import termios
 import threading
@@ -82,12 +83,15 @@ def test_the_view_forgets_what_was_long_ago() -> None:
 def keyboard(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[int, int]]:
     """A terminal's two ends, the second of which is standard input."""
     terminal(monkeypatch)
+    # A shell's background jobs ignore it, and so would the tests that run in one.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
     outer, inner = pty.openpty()
     with os.fdopen(inner, "r", closefd=False) as stdin:
         monkeypatch.setattr(sys, "stdin", stdin)
         yield outer, inner
     os.close(outer)
     os.close(inner)
+    signal.signal(signal.SIGINT, before)
 
 
 @pytest.mark.parametrize("keys", [b"q", b"Q", b"xyzq"])

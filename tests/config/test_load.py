@@ -362,6 +362,19 @@ SHAPES = st.recursive(
 )
 
 
+@pytest.mark.parametrize(
+    ("escape", "said"),
+    [(r"\ud83d\ude00", '"prod 😀"'), (r"\ud83d", "an escape that is no character"), (r"\ude00\ud83d", "an escape")],
+    ids=["two halves of a character", "one half", "two halves the wrong way round"],
+)
+def test_escapes_of_halves(tmp_path: Path, escape: str, said: str) -> None:
+    """JSON's form of a character is that character; half of one is told, and nothing stumbles over it."""
+    content = f'{{"datacenters": {{"prod {escape}": {{"context": "a {escape}"}}, "b": {{"context": "b"}}}}}}'
+    error = outcome(tmp_path / "mesh.yaml", content.encode())
+    assert isinstance(error, UsageError)
+    assert said in error.message + error.detail
+
+
 @settings(max_examples=250, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(shape=st.dictionaries(KEYS, SHAPES, max_size=6))
 def test_any_shape_is_a_federation_or_a_usage_error(tmp_path: Path, shape: object) -> None:

@@ -108,7 +108,7 @@ def test_a_local_program_that_dies_is_told(mesh: FakeFederation, monkeypatch: py
 
 @pytest.mark.parametrize("source", ["aks", LOCAL])
 def test_a_run_that_does_not_end_is_ended(mesh: FakeFederation, monkeypatch: pytest.MonkeyPatch, source: str) -> None:
-    monkeypatch.setattr(runs, "GRACE_S", -1.5)
+    monkeypatch.setattr(runs, "GRACE_S", -6.0)  # of the 7 s that it takes at most
     with responders.tcp(lambda connection: connection.recv(1)) as port:
         outcome = runs.run(mesh.context(), plan(port, source), Pace(count=100))
     assert source in outcome.missing

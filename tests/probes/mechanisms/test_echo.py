@@ -38,6 +38,8 @@ def test_setting_up_and_replying_are_phases_of_their_own(serve: Callable[[socket
 
 def _answer_once(connection: socket.socket) -> None:
     connection.sendall(connection.recv(4096))
+    connection.shutdown(socket.SHUT_WR)
+    connection.recv(4096)  # unread, the next bytes would make it a reset
 
 
 def _close(connection: socket.socket) -> None:
