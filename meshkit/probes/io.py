@@ -29,7 +29,6 @@ class Io:
         self.contexts = Contexts(identity, identities or {})
         self._names: Names | None = None
         self._pings: dict[tuple[socket.AddressFamily, bool], PingSocket] = {}
-        self._literals: dict[tuple[str, int], Address | None] = {}
 
     def close(self) -> None:
         """Release sockets and threads."""
@@ -41,11 +40,7 @@ class Io:
 
     def resolve(self, record: Record, host: str, port: int) -> Generator[Wait, Any, Address]:
         """The address of a host: at once and without a phase when it is one already."""
-        key = (host, port)
-        try:
-            found = self._literals[key]
-        except KeyError:
-            found = self._literals[key] = literal(host, port)
+        found = literal(host, port)
         if found is not None:
             return found
         if self._names is None:

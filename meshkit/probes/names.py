@@ -14,6 +14,7 @@ import socket
 import threading
 from collections import deque
 from collections.abc import Generator
+from functools import lru_cache
 from ipaddress import ip_address
 from typing import Any
 
@@ -35,8 +36,12 @@ Address = tuple[socket.AddressFamily, tuple[Any, ...]]
 """Family and what connect() takes."""
 
 
+@lru_cache(maxsize=65536)
 def literal(host: str, port: int) -> Address | None:
-    """The address that a host already is, None when it is a name."""
+    """The address that a host already is, None when it is a name.
+
+    Most targets are addresses, parsed once. The cache is bounded, since redirects name ever new hosts.
+    """
     try:
         family = socket.AF_INET if ip_address(host).version == 4 else socket.AF_INET6  # noqa: PLR2004, the IP version
         shown = socket.inet_ntop(family, socket.inet_pton(family, host))  # as the kernel writes a sender's

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from time import monotonic
 from typing import Any
@@ -20,7 +21,7 @@ from meshkit.probes.io import Io
 from meshkit.probes.mechanisms.tcp import TcpTarget
 from meshkit.probes.names import literal
 from meshkit.probes.probe import Probe
-from meshkit.probes.sample import Sample
+from meshkit.probes.sample import Record, Sample
 from probes import responders
 from probes.once import SERIES, observe
 
@@ -115,3 +116,14 @@ def test_a_process_exits_while_a_resolver_hangs() -> None:
     argv = [sys.executable, "-c", code]
     done = subprocess.run(argv, capture_output=True, text=True, timeout=20, env=environment, check=False)
     assert done.stdout == "timeout_resolve\n", done.stderr
+
+
+def test_what_is_kept_of_hosts_is_bounded_since_redirects_name_ever_new_ones() -> None:
+    assert literal.cache_info().maxsize == 65536
+    io = Io()
+    before = {name: len(value) for name, value in vars(io).items() if isinstance(value, dict)}
+    for number in range(100):
+        with suppress(StopIteration):
+            next(io.resolve(Record(), f"192.0.2.{number}", 80))
+    assert {name: len(value) for name, value in vars(io).items() if isinstance(value, dict)} == before
+    io.close()

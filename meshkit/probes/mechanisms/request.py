@@ -17,6 +17,9 @@ CREDENTIALS = frozenset({"authorization", "cookie", "proxy-authorization"})
 CONNECTION = frozenset({"connection", "keep-alive", "transfer-encoding", "upgrade", "content-length", "te"})
 """Fields that the protocol's own code sets."""
 
+HOST_LIMIT = 253
+"""Characters of a host name (RFC 1035, 2.3.4): a redirect may name any, and names are kept."""
+
 SEE_OTHER = 303
 MOVED = frozenset({301, 302})
 REDIRECTS = frozenset({*MOVED, SEE_OTHER, 307, 308})
@@ -83,7 +86,7 @@ def parse(url: str) -> tuple[bool, str, int, str]:
     if parts.username is not None or parts.password is not None:
         raise ValueError("a URL with credentials would show them")
     host = parts.hostname or ""
-    if not host or not host.isascii() or not host.isprintable() or " " in host:
+    if not host or len(host) > HOST_LIMIT or not host.isascii() or not host.isprintable() or " " in host:
         raise ValueError(f"no host in {url[:100]!r}")
     path = quote(parts.path or "/", safe=PATH_SAFE) + (f"?{quote(parts.query, safe=PATH_SAFE)}" if parts.query else "")
     return parts.scheme == "https", host, parts.port or PORTS[parts.scheme], path

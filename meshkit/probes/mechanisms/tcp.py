@@ -14,7 +14,6 @@ import errno
 import os
 import struct
 from dataclasses import dataclass
-from functools import lru_cache
 from socket import (
     IPPROTO_TCP,
     SO_ERROR,
@@ -31,9 +30,6 @@ from meshkit.probes.io import Io
 from meshkit.probes.loop import WRITE, Steps
 from meshkit.probes.names import literal
 from meshkit.probes.sample import Record
-
-address_of = lru_cache(maxsize=65536)(literal)
-"""Most targets are addresses, parsed once: a generator less for each of their probes."""
 
 STREAM = SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC
 RESET_ON_CLOSE = struct.pack("ii", 1, 0)
@@ -73,7 +69,7 @@ class TcpTarget:
 
 def connect(io: Io, record: Record, host: str, port: int) -> Any:
     """Resolve and connect; returns the non-blocking socket, whose closing is the caller's."""
-    found = address_of(host, port)
+    found = literal(host, port)  # a generator less for each probe of an address
     family, address = found or (yield from io.resolve(record, host, port))
     record.enter("connect")
     # The C type itself: socket.socket adds 2 us a probe for conveniences not used here.
