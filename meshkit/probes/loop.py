@@ -42,6 +42,14 @@ The yield returns epoll's events or the letter, and None when ``until`` came fir
 """
 Steps = Generator[Wait, Any, None]
 
+AT_ONCE = 32
+"""Frames, chunks and the like that a mechanism takes before others have their turn: about a millisecond's worth."""
+
+
+def others_first() -> Wait:
+    """What a mechanism yields to go on in the loop's next turn: what a target sends must not keep the loop."""
+    return MAIL, object(), monotonic()
+
 
 class Expired(Exception):  # noqa: N818, an observation
     """Thrown into a mechanism at the probe's deadline, so that it closes what it holds."""

@@ -11,7 +11,7 @@ from time import monotonic
 import pytest
 
 from meshkit.probes import loop as loops
-from meshkit.probes.loop import BATCH, MAIL, READ, SPENT_LIMIT, Expired, Loop, Steps
+from meshkit.probes.loop import BATCH, MAIL, READ, SPENT_LIMIT, Expired, Loop, Steps, others_first
 from meshkit.probes.reasons import Failed
 from meshkit.probes.sample import Record
 
@@ -307,3 +307,20 @@ def test_blur_is_the_time_since_the_look_before(loop: Loop, pair: tuple[socket.s
     pair[1].send(b"x")
     drive(loop)
     assert blurs[0] >= 0.02
+
+
+def test_a_mechanism_that_lets_others_first_goes_on_after_them(loop: Loop) -> None:
+    order: list[str] = []
+
+    def steps(name: str) -> Callable[[Record], Steps]:
+        def go(_: Record) -> Steps:
+            for _piece in range(3):
+                order.append(name)
+                yield others_first()
+
+        return go
+
+    ended = [start(loop, steps(name)) for name in ("a", "b")]
+    drive(loop)
+    assert order == ["a", "b"] * 3
+    assert [record.reason for (record,) in ended] == ["ok", "ok"]

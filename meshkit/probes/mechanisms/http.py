@@ -14,7 +14,7 @@ from typing import Any, ClassVar
 
 from meshkit.probes.io import Io
 from meshkit.probes.loop import Steps, Wait
-from meshkit.probes.mechanisms import http1
+from meshkit.probes.mechanisms import http1, pattern
 from meshkit.probes.mechanisms.http1 import Answer, Body
 from meshkit.probes.mechanisms.request import REDIRECTS, Request, build
 from meshkit.probes.mechanisms.secure import Offer, Trust, dial
@@ -119,7 +119,7 @@ class HttpTarget(Trust):
             raise Failed("http_status", f"status {status}")
         if self.contains and self.contains.encode() not in answer.body:
             raise Failed("http_body", one_line(f"{self.contains!r} is not in the body"))
-        if self.matches and not re.search(self.matches, answer.body.decode(errors="replace")):
+        if self.matches and not pattern.search(self.matches, answer.body.decode(errors="replace")):
             raise Failed("http_body", one_line(f"{self.matches!r} does not match the body"))
 
 

@@ -11,7 +11,7 @@ from collections.abc import Generator
 from typing import Any, NamedTuple, NoReturn
 
 from meshkit.probes.io import Io
-from meshkit.probes.loop import Wait
+from meshkit.probes.loop import AT_ONCE, Wait, others_first
 from meshkit.probes.mechanisms.request import Request
 from meshkit.probes.mechanisms.stream import Stream
 from meshkit.probes.reasons import Failed, one_line
@@ -95,10 +95,11 @@ def exchange(stream: Stream, io: Io, record: Record, request: Request, body: Bod
 class Source:
     """What has come of a stream and is not read yet."""
 
-    __slots__ = ("_stream", "data")
+    __slots__ = ("_pieces", "_stream", "data")
 
     def __init__(self, stream: Stream, data: bytes) -> None:
         self._stream = stream
+        self._pieces = 0
         self.data = bytearray(data)
         if not data:
             raise Failed("closed", "the target closed the connection before it answered")
@@ -118,6 +119,9 @@ class Source:
 
     def until(self, mark: bytes, limit: int, what: str) -> Generator[Wait, Any, bytes]:
         """What comes before a mark, which is taken too."""
+        self._pieces += 1
+        if self._pieces % AT_ONCE == 0:
+            yield others_first()
         data, start = self.data, 0
         while (end := data.find(mark, start, limit)) < 0:
             if len(data) >= limit:
@@ -200,7 +204,7 @@ def _chunks(source: Source, body: Body) -> Generator[Wait, Any, None]:
             _garbage("a chunk longer than its size")
     left = HEAD_LIMIT
     while trailer := (yield from source.until(b"\r\n", left, "trailers")):
-        left -= len(trailer)
+        left = max(0, left - len(trailer) - len(b"\r\n"))
 
 
 def _garbage(what: str) -> NoReturn:

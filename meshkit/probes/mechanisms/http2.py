@@ -7,6 +7,7 @@ Frames are cut here, since h2 takes a GOAWAY for the end of everything, while a 
 from __future__ import annotations
 
 from collections.abc import Generator, Iterator, Sequence
+from itertools import islice
 from typing import Any
 
 from h2 import events
@@ -17,7 +18,7 @@ from h2.exceptions import ProtocolError
 from h2.settings import SettingCodes, Settings
 
 from meshkit.probes.io import Io
-from meshkit.probes.loop import Wait
+from meshkit.probes.loop import AT_ONCE, Wait, others_first
 from meshkit.probes.mechanisms.http1 import HEAD_LIMIT, Answer, Body, Headers
 from meshkit.probes.mechanisms.request import Request
 from meshkit.probes.mechanisms.stream import Stream
@@ -41,13 +42,18 @@ def exchange(stream: Stream, io: Io, record: Record, request: Request, body: Bod
         data = yield from stream.receive()
         if not data:
             raise Failed("closed", "the target closed the connection before the end of its answer")
-        began = call.status
-        call.receive(data)
-        if not began and call.status:
-            record.phase_error_s = max(record.phase_error_s, io.loop.blur())
-            record.enter("transfer")
-        if answer := call.outgoing():
-            yield from stream.send(answer)
+        call.came(data)
+        while True:
+            began = call.status
+            more = call.advance()
+            if not began and call.status:
+                record.phase_error_s = max(record.phase_error_s, io.loop.blur())
+                record.enter("transfer")
+            if answer := call.outgoing():
+                yield from stream.send(answer)
+            if not more:
+                break
+            yield others_first()
     record.leave()
     return Answer(call.status, call.headers, bytes(body.kept), body.length, call.trailers)
 
@@ -81,11 +87,16 @@ class Call:
             connection.send_data(STREAM, bytes(part), end_stream=not self._left)
         return self._connection.data_to_send()
 
-    def receive(self, data: bytes) -> None:
-        """Take in what the target sent; Failed when it is not HTTP/2 or an end before the answer's."""
+    def came(self, data: bytes) -> None:
+        """Keep what the target sent, to ``advance`` by."""
         self._came += data
+
+    def advance(self) -> bool:
+        """Take some of what came; whether there may be more. Failed when it is not HTTP/2, or the answer breaks off."""
+        taken = 0
         try:
-            for kind, frame in self._frames():
+            for kind, frame in islice(self._frames(), AT_ONCE):
+                taken += 1
                 if kind == GOAWAY:
                     _check_goaway(frame)
                     continue
@@ -93,6 +104,7 @@ class Call:
                     self._take(event)
         except ProtocolError as error:
             raise Failed("http_garbage", one_line(f"this is not HTTP/2: {error}")) from error
+        return taken == AT_ONCE
 
     def _frames(self) -> Iterator[tuple[int, bytes]]:
         """Whole frames with their type, until the answer has ended; the first must be SETTINGS."""

@@ -232,3 +232,25 @@ def test_no_end_of_a_probe_leaks_a_descriptor(faulty: list[HttpTarget]) -> None:
 
 def _descriptors() -> int:
     return len(list(Path("/proc/self/fd").iterdir()))
+
+
+@pytest.mark.parametrize(
+    ("matches", "body"),
+    [
+        pytest.param(r"(a+)+$", b"a" * 60 + b"b", id="an expression that is exponential"),
+        pytest.param(r"\s+$", b" " * 500_000 + b"x", id="a body that makes an innocent one quadratic"),
+    ],
+)
+def test_an_expression_that_backtracks_does_not_keep_the_loop(matches: str, body: bytes) -> None:
+    answer = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body)
+    began = time.monotonic()
+    with responders.tcp(responders.http(answer)) as port:
+        sample = observe(HttpTarget(f"http://127.0.0.1:{port}/", matches=matches))
+    assert (sample.reason, "too long" in sample.detail) == ("http_body", True)
+    assert time.monotonic() - began < 3
+
+
+def test_a_redirect_to_a_host_longer_than_any_name_leads_nowhere() -> None:
+    with responders.tcp(_redirecting(f"http://{'a.' * 200}invalid/")) as port:
+        sample = observe(HttpTarget(f"http://127.0.0.1:{port}/", redirects=1))
+    assert sample.reason == "http_garbage", sample

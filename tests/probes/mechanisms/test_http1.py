@@ -6,6 +6,7 @@ import socket
 import time
 from collections.abc import Callable, Generator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -13,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from meshkit.probes.io import Io
-from meshkit.probes.loop import Wait
+from meshkit.probes.loop import AT_ONCE, MAIL, Wait
 from meshkit.probes.mechanisms import http1
 from meshkit.probes.mechanisms.http import HttpTarget
 from meshkit.probes.mechanisms.request import build
@@ -237,3 +238,17 @@ def test_whatever_comes_ends_in_an_answer_or_a_reason(parts: list[bytes]) -> Non
     finally:
         io.close()
     assert ended in {"answered", "closed", "http_garbage", "http_too_large"}
+
+
+@pytest.mark.parametrize(
+    "flood",
+    [
+        pytest.param(b"1\r\nx\r\n" * 10_000 + b"0\r\n\r\n", id="chunks of one byte"),
+        pytest.param(b"0\r\n" + b"a\r\n" * 10_000 + b"\r\n", id="trailers of one byte"),
+    ],
+)
+def test_a_flood_of_small_pieces_is_taken_so_that_other_probes_have_their_turn(flood: bytes) -> None:
+    source = http1.Source(SimpleNamespace(), flood)  # everything has come: the stream is not asked
+    waits = list(http1._body(source, {"transfer-encoding": "chunked"}, http1.Body(1 << 20, 0)))
+    assert {where for where, *_ in waits} == {MAIL}
+    assert len(waits) >= 10_000 // AT_ONCE

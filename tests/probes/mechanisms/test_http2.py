@@ -10,13 +10,17 @@ import pytest
 from h2.connection import H2Connection
 from h2.errors import ErrorCodes
 
+from meshkit.probes.loop import AT_ONCE
 from meshkit.probes.mechanisms.http import HttpTarget
+from meshkit.probes.mechanisms.http1 import Body
+from meshkit.probes.mechanisms.http2 import Call
+from meshkit.probes.mechanisms.request import build
 from probes import http2_server, responders
 from probes.authority import Authority, server_context
 from probes.http2_server import frame
 from probes.once import observe
 
-GOAWAY, SETTINGS, HEADERS, CONTINUATION, DATA = 7, 4, 1, 9, 0
+GOAWAY, SETTINGS, HEADERS, CONTINUATION, DATA, PING = 7, 4, 1, 9, 0, 6
 END_STREAM, END_HEADERS = 1, 4
 OK = b"\x88"
 """:status 200 in HPACK's static table."""
@@ -196,3 +200,21 @@ def test_the_meshs_refusal_is_told_from_the_services() -> None:
     for body, reason in ((b"RBAC: access denied", "denied"), (b"no", "http_status")):
         with responders.tcp(http2_server.serve(http2_server.answer(403, body))) as port:
             assert observe(_target(port)).reason == reason
+
+
+def test_a_flood_of_frames_is_taken_in_pieces_so_that_other_probes_have_their_turn() -> None:
+    call = Call(build("GET", "http://eks/", (), ""), Body(1 << 20, 0))
+    pings = 10 * AT_ONCE
+    call.came(frame(SETTINGS) + frame(PING, bytes(8)) * (pings - 1))
+    turns = 0
+    while call.advance():
+        turns += 1
+        assert len(call.outgoing()) <= (AT_ONCE + 2) * len(frame(PING, bytes(8))) + 200
+    assert turns == pings // AT_ONCE
+
+
+def test_an_answer_after_a_flood_is_an_answer() -> None:
+    flood = frame(SETTINGS) + frame(PING, bytes(8)) * 5000
+    with responders.tcp(_raw(flood, frame(HEADERS, OK, flags=END_STREAM | END_HEADERS, stream=1))) as port:
+        sample = observe(_target(port))
+    assert sample.ok, sample
