@@ -9,9 +9,9 @@ from collections.abc import Callable
 import pytest
 from clusters import Lab
 
-from meshkit.backends.base import Ref
+from meshkit.backends.base import Manifest, Ref
 from meshkit.backends.kube import KubeClient
-from meshkit.errors import DeadlineError, MeshkitError, NotFoundError
+from meshkit.errors import DeadlineError, ForbiddenError, MeshkitError, NotFoundError
 from meshkit.kubernetes import is_ready
 from meshkit.lab.images import CONSUL
 from meshkit.lab.waiting import wait_until
@@ -32,10 +32,19 @@ def place(lab: Lab, kube: KubeClient, namespace: Callable[[str], str]) -> str:
     name = namespace(lab.names[0])
     container = {"name": CONTAINER, "image": CONSUL, "command": ["/bin/sleep", "600"]}
     spec = {"containers": [container], "terminationGracePeriodSeconds": 0, "automountServiceAccountToken": False}
-    wait_until(lambda: kube.get(Ref("ServiceAccount", "default", name)) is not None, "a service account", 30)
-    kube.apply({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": POD, "namespace": name}, "spec": spec})
-    wait_until(lambda: is_ready(kube.get(Ref("Pod", POD, name)) or {}), "the pod", 60)
+    pod = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": POD, "namespace": name}, "spec": spec}
+    wait_until(lambda: _applied(kube, pod), 30, "the namespace's service account")
+    wait_until(lambda: is_ready(kube.get(Ref("Pod", POD, name)) or {}), 60, "the pod")
     return name
+
+
+def _applied(kube: KubeClient, pod: Manifest) -> bool:
+    """Pods are refused until a controller has made the new namespace's service account."""
+    try:
+        kube.apply(pod)
+    except ForbiddenError:
+        return False
+    return True
 
 
 def never() -> bool:
@@ -53,12 +62,14 @@ def test_stdin_comes_back_as_lines(kube: KubeClient, place: str) -> None:
         execution.send(b"\n".join(sent) + b"\n")
         lines = execution.lines(soon(), never)
         assert [next(lines) for _ in sent] == sent
-    wait_until(lambda: not _running(kube, place, "cat"), "the command's end", 30)
+    wait_until(lambda: not _running(kube, place, "cat"), 30, "the command's end")
 
 
 def _running(kube: KubeClient, place: str, name: str) -> bool:
-    with kube.exec(POD, place, CONTAINER, ("/bin/sh", "-c", "cat /proc/[0-9]*/comm; true")) as execution:
-        return name.encode() in [line for line in execution.lines(soon(), never) if line != b"sh"][:-1]
+    """Whether a process of that name is in the container; the shell's own words start no other."""
+    listing = 'for file in /proc/[0-9]*/comm; do read -r name < "$file" && echo "$name"; done; true'
+    with kube.exec(POD, place, CONTAINER, ("/bin/sh", "-c", listing)) as execution:
+        return name.encode() in list(execution.lines(soon(), never))
 
 
 def test_a_command_that_ends_well_ends_the_lines(kube: KubeClient, place: str) -> None:
