@@ -26,8 +26,8 @@ from bench.ground import PARTS, PROBER_CORE, Ground, quantile, say
 from bench.probers import Load
 
 DELAYS_S = (0.0, 0.02, 0.1)
-HOSTS, RATE = 100, 1000.0
-"""A probe per 100 ms and host: with a round trip of 100 ms, 100 are under way."""
+HOSTS, RATE = 240, 1000.0
+"""With a round trip of 100 ms, 100 are under way. A host's turn is every 240 ms; cloudprober's deadline ends before it."""
 
 BLACKBOX_RATE = 250.0
 START_SLACK_S = 0.5
