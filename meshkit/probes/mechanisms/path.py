@@ -16,7 +16,7 @@ from meshkit.probes import stamps
 from meshkit.probes.io import Io
 from meshkit.probes.loop import MAIL, Expired, Steps, Wait
 from meshkit.probes.mechanisms import mtu
-from meshkit.probes.mechanisms.syns import Syns
+from meshkit.probes.mechanisms.syns import Syns, loaded
 from meshkit.probes.names import Address
 from meshkit.probes.pings import NONCE_LENGTH, Ping
 from meshkit.probes.reasons import OK, Failed
@@ -67,6 +67,7 @@ class PathTarget:
     def _trace(self, io: Io, record: Record, address: Address) -> Generator[Wait, Any, None]:
         key = object()
         if self.method == "tcp":
+            yield from loaded()
             syns = Syns(io.loop, address, key)
             try:
                 yield from self._rounds(record, syns.send, key)

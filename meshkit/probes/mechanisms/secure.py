@@ -232,9 +232,9 @@ def _shake_hands(io: Io, record: Record, secure: Secure, trust: Trust) -> Genera
 
 def presented(session: Session) -> list[bytes]:
     """The certificates that the peer presented, DER, its own first."""
-    # A Certificate message (RFC 8446, 4.4.2; RFC 5246, 7.4.2), which OpenSSL has found sound.
+    # A Certificate message (RFC 8446, 4.4.2; RFC 5246, 7.4.2), kept before OpenSSL has looked whether it is sound.
     message, tls13 = session.presented, session.tls13
-    at = 4 + (1 + message[4] if tls13 else 0) + 3 if message else 0
+    at = 4 + (1 + int.from_bytes(message[4:5], "big") if tls13 else 0) + 3
     found = []
     while at + 3 <= len(message):
         begin = at + 3

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from meshkit.probes import packets
 from meshkit.probes.io import Io
 from meshkit.probes.mechanisms.path import PathTarget
+from meshkit.probes.mechanisms.syns import layers, renumbered
 from probes import responders
 from probes.once import observe
 
@@ -38,6 +39,16 @@ def test_thirty_traces_leave_no_descriptor_open() -> None:
         assert len(list(Path("/proc/self/fd").iterdir())) == before
     finally:
         io.close()
+
+
+@given(st.integers(0, 2**32 - 1), st.integers(0, 2**32 - 1))
+def test_a_segment_with_another_sequence_number_is_as_scapy_would_make_it(first: int, second: int) -> None:
+    IP, _, TCP = layers()  # noqa: N806, scapy's names
+
+    def crafted(sequence: int) -> bytes:
+        return bytes(IP(src="10.0.0.1", dst="10.0.0.2") / TCP(sport=7, dport=443, seq=sequence, flags="S"))[20:]
+
+    assert renumbered(crafted(first), second) == crafted(second)
 
 
 @pytest.mark.parametrize("wrong", [{"method": "udp"}, {"max_hops": 0}, {"max_hops": 65}])

@@ -8,11 +8,13 @@ import time
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from meshkit.probes.io import Io
+from meshkit.probes.mechanisms.secure import presented
 from meshkit.probes.mechanisms.tls import TlsTarget
 from probes import responders
 from probes.authority import HOUR, Authority, server_context
@@ -251,3 +253,9 @@ def test_a_server_name_that_can_be_none_is_the_wrong_name(ca: Authority, tmp_pat
 def test_a_target_that_makes_no_sense_is_refused_when_it_is_made(values: dict[str, str]) -> None:
     with pytest.raises(ValueError, match=next(iter(values))):
         TlsTarget("127.0.0.1", 443, **values)
+
+
+@pytest.mark.parametrize("message", [b"", b"\x0b\0\0\0", b"\x0b\0\0\1\xff"])
+@pytest.mark.parametrize("tls13", [False, True])
+def test_a_certificate_message_that_breaks_off_shows_no_more_than_it_has(message: bytes, tls13: Any) -> None:
+    assert presented(SimpleNamespace(presented=message, tls13=tls13)) == []  # type: ignore[arg-type]
