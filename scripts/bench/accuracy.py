@@ -27,7 +27,7 @@ from bench.probers import Load
 
 DELAYS_S = (0.0, 0.02, 0.1)
 HOSTS, RATE = 240, 1000.0
-"""With a round trip of 100 ms, 100 are under way. A host's turn is every 240 ms; cloudprober's deadline ends before it."""
+"""With a round trip of 100 ms, 100 are under way. A host has its turn every 240 ms: cloudprober's deadline fits."""
 
 BLACKBOX_RATE = 250.0
 START_SLACK_S = 0.5
