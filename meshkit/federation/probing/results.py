@@ -18,7 +18,7 @@ from meshkit.consul.names import AGENT_PORT
 from meshkit.errors import MeshkitError, UnreachableError
 from meshkit.federation.agent import RESULTS_SELECTOR
 from meshkit.federation.context import Context
-from meshkit.federation.probing import runs, schedules
+from meshkit.federation.probing import runs, schedules, sources
 from meshkit.federation.probing.surroundings import floors
 from meshkit.model import Datacenter
 from meshkit.probes.agent import segments
@@ -79,7 +79,7 @@ def _of(context: Context, dc: Datacenter, since: float) -> tuple[list[Summary], 
 
 
 def _asked(context: Context, dc: Datacenter, since: float) -> list[Summary]:
-    pod = runs.agent_pod(context, dc)
+    pod = sources.agent_pod(context, dc)
     path = f"/results?since={since:.3f}"
     status, body = context.kube[dc.name].pod_get(pod, dc.namespace, AGENT_PORT, path)
     if status != HTTPStatus.OK:

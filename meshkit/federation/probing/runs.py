@@ -7,37 +7,34 @@ this, and nothing stands in argv. A source that can't be asked is told in the ou
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from meshkit.consul.names import AGENT_CONTAINER, PROBE_SELECTOR
-from meshkit.errors import DeadlineError, MeshkitError, UnreachableError
+from meshkit.errors import MeshkitError, UnreachableError
 from meshkit.federation import trial
 from meshkit.federation.context import Context
+from meshkit.federation.probing import sources
 from meshkit.federation.probing.surroundings import floors
 from meshkit.federation.probing.targets import Plan, datacenter
-from meshkit.model import Datacenter
 from meshkit.probes import expect, peers
 from meshkit.probes.outcome import Outcome
 from meshkit.probes.probe import Probe, Series
 from meshkit.probes.summary import Summary, merged
 from meshkit.probes.wanted import LOCAL
 
-COMMAND = ("python3", "/agent/agent.zip", "run")
 IDENTITY = "/identity"
 GRACE_S = 15.0
 """Beyond the last probe's own deadline: starting the agent's program, and the way there and back."""
 
 WINDOW_S = 1.0
-SETTLED_S = 10.0
-"""How long a trial's intention may take to be known to the other datacenter's sidecar."""
+
+LOOK_S = 0.25
+"""How often a run looks whether it was interrupted."""
 
 NOT_PERMITTED = "not_permitted"
 
@@ -79,8 +76,7 @@ def run(context: Context, plan: Plan, pace: Pace, *, on_windows: OnWindows = lam
             for source, probes in plan.probes.items()
         ]
         try:
-            for future in running:
-                future.result()
+            _until_ended(running)
         except BaseException:
             stop.set()
             raise
@@ -93,6 +89,18 @@ def run(context: Context, plan: Plan, pace: Pace, *, on_windows: OnWindows = lam
         floors=floors(context),
         notes=notes,
     )
+
+
+def _until_ended(running: Sequence[Future[None]]) -> None:
+    """Return once all have, or at once with what one raises: a bug, since what may fail is told in the outcome.
+
+    It looks up now and then, since a signal that another thread was given does not end a wait for a lock.
+    """
+    pending: set[Future[None]] = set(running)
+    while pending:
+        ended, pending = wait(pending, LOOK_S, FIRST_EXCEPTION)
+        for future in ended:
+            future.result()
 
 
 def expectations(plan: Plan) -> dict[Series, tuple[str, ...]]:
@@ -177,7 +185,7 @@ def _probe(  # noqa: PLR0913, PLR0917 - one thread's share of a run
     try:
         request = _request(context, plan, pace, source, probes)
         until = time.monotonic() + _longest_s(pace, probes)
-        lines = _locally if source == LOCAL else _inside(context, datacenter(context, source))
+        lines = sources.local if source == LOCAL else sources.inside(context, datacenter(context, source))
         ended = False
         for line in lines(json.dumps(request).encode() + b"\n", until, stop.is_set):
             ended = _take(source, line, collected) or ended
@@ -223,59 +231,6 @@ def _longest_s(pace: Pace, probes: Sequence[Probe]) -> float:
     if pace.count is not None:
         return pace.count * max((probe.interval_s for probe in probes), default=0.0) + last + GRACE_S
     return float("inf")
-
-
-Lines = Callable[[bytes, float, Callable[[], bool]], Iterator[bytes]]
-
-
-def _inside(context: Context, dc: Datacenter) -> Lines:
-    """The agent in a datacenter's cluster."""
-
-    def lines(request: bytes, until: float, stopped: Callable[[], bool]) -> Iterator[bytes]:
-        kube = context.kube[dc.name]
-        with kube.exec(agent_pod(context, dc), dc.namespace, AGENT_CONTAINER, COMMAND) as execution:
-            execution.send(request)
-            yield from execution.lines(until, stopped)
-
-    return lines
-
-
-def agent_pod(context: Context, dc: Datacenter) -> str:
-    """The pod whose agent runs."""
-    pods = context.kube[dc.name].list("Pod", dc.namespace, selector=PROBE_SELECTOR)
-    for pod in pods:
-        states = pod.get("status", {}).get("containerStatuses", ())
-        if any(state["name"] == AGENT_CONTAINER and state.get("ready") for state in states):
-            return str(pod["metadata"]["name"])
-    raise UnreachableError(f"{dc.name}: no probe agent runs", hint="meshkit federate puts it back")
-
-
-def _locally(request: bytes, until: float, stopped: Callable[[], bool]) -> Iterator[bytes]:
-    """The same program on this machine."""
-    argv = [sys.executable, "-m", "meshkit.probes.agent", "run"]
-    with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as child:
-        watch = threading.Thread(target=_end_in_time, args=(child, until, stopped), daemon=True)
-        watch.start()
-        if child.stdin and child.stdout:
-            with suppress(BrokenPipeError):  # it has ended, and its answers say why
-                child.stdin.write(request)
-                child.stdin.flush()
-            yield from child.stdout
-            with suppress(BrokenPipeError):
-                child.stdin.close()
-    if time.monotonic() > until:
-        raise DeadlineError(f"{LOCAL}: the run did not end in time")
-
-
-def _end_in_time(child: subprocess.Popen[bytes], until: float, stopped: Callable[[], bool]) -> None:
-    while child.poll() is None:
-        if stopped() or time.monotonic() > until:
-            child.terminate()
-            return
-        try:
-            child.wait(0.25)
-        except subprocess.TimeoutExpired:
-            continue
 
 
 def _take(source: str, line: bytes, collected: _Collected) -> bool:

@@ -19,7 +19,7 @@ from meshkit.errors import MeshkitError, UsageError
 from meshkit.federation import agent, charts, releases, trial
 from meshkit.federation.change import Change
 from meshkit.federation.context import Context
-from meshkit.federation.probing import runs, targets
+from meshkit.federation.probing import sources, targets
 from meshkit.federation.releases import Wanted as Release
 from meshkit.model import Datacenter
 from meshkit.probes.ladder import MESH
@@ -183,7 +183,7 @@ def _not_in_use(context: Context, dc: Datacenter) -> str:
     if found is None:
         return "its schedule is not there yet"
     digest = hashlib.sha256(found["data"]["probes.json"].encode()).hexdigest()
-    pod = runs.agent_pod(context, dc)
+    pod = sources.agent_pod(context, dc)
     status, body = context.kube[dc.name].pod_get(pod, dc.namespace, AGENT_PORT, "/health")
     try:
         used = json.loads(body)["schedule"]

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import sys
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -122,6 +125,30 @@ def test_a_bug_in_one_source_does_not_vanish(mesh: FakeFederation) -> None:
     mesh.clusters["aks"].agents.answers = broken
     with pytest.raises(KeyError):
         runs.run(mesh.context(), plan(1, "aks"), Pace(count=1))
+
+
+def test_a_bug_in_one_source_ends_the_others(mesh: FakeFederation) -> None:
+    def broken() -> Iterator[bytes]:
+        raise KeyError("CertPEM")
+        yield b""
+
+    mesh.clusters["eks"].agents.answers = broken
+    with responders.tcp(lambda connection: connection.recv(1)) as port, pytest.raises(KeyError):
+        runs.run(mesh.context(), plan(port, "aks", "eks"), Pace())
+
+
+def test_ctrl_c_ends_every_source_within_a_second(mesh: FakeFederation) -> None:
+    """Its signal comes from outside, while the main thread waits and others probe without an end."""
+    sent: list[float] = []
+
+    def ctrl_c(_: object) -> None:
+        if not sent:
+            sent.append(time.monotonic())
+            os.kill(os.getpid(), signal.SIGINT)
+
+    with responders.tcp(lambda connection: connection.recv(1)) as port, pytest.raises(KeyboardInterrupt):
+        runs.run(mesh.context(), plan(port, "aks", "eks", LOCAL), Pace(window_s=0.1), on_windows=ctrl_c)
+    assert time.monotonic() - sent[0] < 1.0
 
 
 def test_an_interrupt_ends_every_source_and_takes_the_trials_away(mesh: FakeFederation) -> None:
