@@ -22,7 +22,8 @@ def watched(federated: Mesh, schedule: Callable[[str, dict[str, Any]], None], tm
     """Both clusters probe each other's gateway twice a second, and a Prometheus evaluates rules in a hurry."""
     for source in federated.names:
         schedule(source, {"windowSeconds": 1, "probes": list(_probes(federated, source))})
-    with prometheus(federated, _rules(), tmp_path) as running:
+    rules = [group for source in federated.names for group in _rules(source)]
+    with prometheus(federated, {"groups": rules}, tmp_path) as running:
         settles(lambda: set(running.up().values()) == {"up"}, "both agents scraped")
         settles(
             lambda: running.values("min by (src_cluster) (probe_success)") == dict.fromkeys(federated.names, 1.0),
@@ -55,11 +56,13 @@ def test_the_round_trip_is_the_link_s(federated: Mesh, watched: Prometheus) -> N
     assert all(0.06 <= value <= 0.08 for value in watched.values(query).values()), watched.values(query)
 
 
-def _rules() -> dict[str, Any]:
-    """Those of the chart, with seconds in the place of minutes."""
-    values = with_value(meshkit_values("mesh-probe"), "monitoring.prometheusRule.enabled", value=True)
+def _rules(source: str) -> Iterator[dict[str, Any]]:
+    """The groups of a cluster's own PrometheusRule, with seconds in the place of minutes."""
+    values = with_value(meshkit_values("mesh-probe"), "datacenter", source)
+    values = with_value(values, "monitoring.prometheusRule.enabled", value=True)
     values = with_value(values, "monitoring.thresholds", {"down": "3s", "window": "10s"})
-    return dict(find(render("mesh-probe", values), "PrometheusRule", "mesh-probe")["spec"])
+    for group in find(render("mesh-probe", values), "PrometheusRule", "mesh-probe")["spec"]["groups"]:
+        yield group | {"name": f"{group['name']} {source}"}
 
 
 def _probes(mesh: Mesh, source: str) -> Iterator[dict[str, Any]]:

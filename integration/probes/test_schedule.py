@@ -22,7 +22,9 @@ pytestmark = [pytest.mark.lab, pytest.mark.slow]
 
 BOTH = ((FIRST, SECOND), (SECOND, FIRST))
 SERIES = {(*pair, rung) for pair in BOTH for rung in RUNGS}
-SINCE = ("--since", "10m")
+SINCE = ("--since", "2h")
+"""Longer than all tests together: what was seen may not grow old between two looks, and is more with an earlier test's."""
+
 EVERY_SECOND = "{name: links, ladder: all, every: 1s, timeout: 900ms}"
 EVERY_5_MINUTES = "{name: slow, ladder: all, every: 5m}"
 CRON_JOB, JOB, JOB_COUNT = "mesh-probe-slow", "slow-now", 20
@@ -52,7 +54,7 @@ def whole(scheduled: Mesh) -> Iterator[Mesh]:
 
 def test_agents_take_up_a_schedule_without_a_restart(scheduled: Mesh) -> None:
     """All eight series come in from both clusters; nothing was started anew for it."""
-    settles(lambda: set(results(scheduled).series) == SERIES, "all series of both clusters")
+    settles(lambda: set(results(scheduled).series) >= SERIES, "all series of both clusters")
     assert [_restarts(scheduled, name) for name in scheduled.names] == [0, 0]
     assert results(scheduled).document["missing"] == {}
 
@@ -194,7 +196,7 @@ def _with_all(mesh: Mesh) -> Seen:
 
     def complete() -> bool:
         found.append(results(mesh))
-        return set(found[-1].series) == SERIES
+        return set(found[-1].series) >= SERIES
 
     settles(complete, "all series of both clusters")
     return found[-1]

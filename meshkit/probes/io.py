@@ -1,6 +1,6 @@
 """What all probes of a process share: the loop, name resolution, ICMP sockets and the mesh identity.
 
-Each is opened on first use, since most agents need only some of them.
+Each is opened on first use, since most agents need only some of them; only the kernel's stamps are on from the start.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from collections.abc import Generator, Mapping
 from pathlib import Path
 from typing import Any
 
+from meshkit.probes import stamps
 from meshkit.probes.identity import Contexts, Identity
 from meshkit.probes.loop import Loop, Wait
 from meshkit.probes.names import Address, Names, literal
@@ -25,6 +26,7 @@ class Io:
 
     def __init__(self, identity: Path | None = None, identities: Mapping[str, Identity] | None = None) -> None:
         self.loop = Loop()
+        self._stamping = stamps.keep_on()
         self.identity = identity
         self.contexts = Contexts(identity, identities or {})
         self._names: Names | None = None
@@ -37,6 +39,7 @@ class Io:
         if self._names:
             self._names.close()
         self.loop.close()
+        self._stamping.close()
 
     def resolve(self, record: Record, host: str, port: int) -> Generator[Wait, Any, Address]:
         """The address of a host: at once and without a phase when it is one already."""

@@ -10,8 +10,10 @@ stamp at the time of reading for a packet that the kernel has not stamped.
 from __future__ import annotations
 
 import errno
+import select
 import socket
 import struct
+from contextlib import suppress
 from time import monotonic_ns, time_ns
 from typing import Any, NamedTuple
 
@@ -34,6 +36,9 @@ STAMP = struct.Struct("=qq")
 CONTROL = 256
 KERNEL_ERROR_S = 1e-6
 """Between the stamp and the wire, and reading the clock; interrupt coalescing of a network card is not in it."""
+
+STAMPING_NS = 100_000_000
+"""Longest wait for the kernel to begin with stamps."""
 
 SLACK_NS = 200
 """Rounding of clocks that are read one after the other."""
@@ -69,6 +74,27 @@ def enable(endpoint: socket.socket, *, numbered: bool = False) -> None:
     """Have packets of a socket stamped in both directions; sent ones numbered from 0 when asked."""
     flags = SENT | RECEIVED | REPORT_SOFTWARE | WITHOUT_DATA | (NUMBERED if numbered else 0)
     endpoint.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPING, flags)
+
+
+def keep_on() -> socket.socket:
+    """A socket for whose life this machine's kernel stamps what arrives: close it last.
+
+    The first socket that asks for stamps has the kernel begin with them for all, by a task that it puts off
+    (net_enable_timestamp in net/core/dev.c): what arrives until then has none. So this waits for a stamped packet of
+    its own, which takes microseconds, or some milliseconds where nobody else has asked; without loopback it does not.
+    """
+    own = socket.socket(socket.AF_INET, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
+    with suppress(OSError):
+        enable(own)
+        own.bind(("127.0.0.1", 0))
+        end = monotonic_ns() + STAMPING_NS
+        while monotonic_ns() < end:
+            own.sendto(b"", own.getsockname())
+            select.select([own], [], [], STAMPING_NS * 1e-9)
+            message = receive(own, 0)
+            if message is not None and message.stamp:
+                break
+    return own
 
 
 def report_errors(endpoint: socket.socket) -> None:

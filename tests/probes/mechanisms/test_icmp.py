@@ -29,10 +29,13 @@ def test_a_reply_gives_the_kernels_round_trip(host: str, size: int) -> None:
 
 
 def test_without_permission_for_either_kind_of_socket_the_reason_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(*_: int) -> socket.socket:
-        raise PermissionError(1, "Operation not permitted")
+    class Refusing(socket.socket):
+        def __init__(self, family: int = -1, kind: int = -1, proto: int = -1, fileno: int | None = None) -> None:
+            if proto == socket.IPPROTO_ICMP:
+                raise PermissionError(1, "Operation not permitted")
+            super().__init__(family, kind, proto, fileno)
 
-    monkeypatch.setattr(pings.socket, "socket", refuse)
+    monkeypatch.setattr(pings.socket, "socket", Refusing)
     sample = observe(IcmpTarget("127.0.0.1"))
     assert (sample.reason, sample.rtt_s) == ("not_permitted", None)
 
