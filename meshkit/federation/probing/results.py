@@ -7,10 +7,12 @@ always the results of CronJobs, which are stored apart.
 from __future__ import annotations
 
 import base64
+import binascii
 import json
-import threading
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any
 
@@ -31,51 +33,60 @@ LONGEST_RESULTS = 64 << 20
 """What one stored ConfigMap may grow to when it is unpacked."""
 
 
+@dataclass
+class _Gathered:
+    """One cluster's part: its windows, each once, what they should be, and remarks."""
+
+    windows: list[Summary] = field(default_factory=list)
+    wanted: dict[Series, tuple[str, ...]] = field(default_factory=dict)
+    missing: str = ""
+    notes: list[str] = field(default_factory=list)
+
+
 def collect(context: Context, since_s: float) -> Outcome:
     """Every window that ended within the last ``since_s`` seconds, judged by the schedule's expectations."""
     since = time.time() - since_s
-    missing: dict[str, str] = {}
-    notes: list[str] = []
-    lock = threading.Lock()
-
-    def gather(dc: Datacenter) -> list[Summary]:
-        try:
-            found, note = _of(context, dc, since)
-        except MeshkitError as error:
-            with lock:
-                missing[dc.name] = error.message.removeprefix(f"{dc.name}: ")
-            return []
-        if note:
-            with lock:
-                notes.append(note)
-        return found
-
-    windows = [summary for found in context.each(gather).values() for summary in found]
-    wanted = {series: texts for series, texts in _wanted(context).items() if series.source not in missing}
+    gathered = context.each(lambda dc: _gathered(context, dc, since))
+    windows = [summary for part in gathered.values() for summary in part.windows]
     return runs.outcome(
         context.federation.name,
         windows,
-        wanted,
+        {series: texts for part in gathered.values() for series, texts in part.wanted.items()},
         began=min((summary.begin for summary in windows), default=since),
-        missing=missing,
+        missing={name: part.missing for name, part in gathered.items() if part.missing},
         floors=floors(context),
-        notes=notes,
+        notes=[note for part in gathered.values() for note in part.notes],
     )
 
 
-def _wanted(context: Context) -> dict[Series, tuple[str, ...]]:
-    return {probe.series: probe.expect for dc in schedules.installed(context).values() for probe in dc.probes}
+def _gathered(context: Context, dc: Datacenter, since: float) -> _Gathered:
+    part = _Gathered()
+    try:
+        part.windows = _windows(context, dc, since, part.notes)
+    except MeshkitError as error:
+        part.missing = _reason(dc, error)
+        return part
+    try:
+        found = schedules.of(context, dc)
+    except MeshkitError as error:
+        part.notes.append(f"{dc.name}: nothing is expected of what it sees: {_reason(dc, error)}")
+    else:
+        part.wanted = {probe.series: probe.expect for probe in (found.probes if found else ())}
+    return part
 
 
-def _of(context: Context, dc: Datacenter, since: float) -> tuple[list[Summary], str]:
-    """A cluster's windows, each once, and a remark."""
-    stored = _stored(context, dc, since)
+def _windows(context: Context, dc: Datacenter, since: float, notes: list[str]) -> list[Summary]:
+    stored = _stored(context, dc, since, notes)
     jobs = [summary for name, summaries in stored.items() if JOB in name for summary in summaries]
     try:
-        return [*_asked(context, dc, since), *jobs], ""
+        return [*_asked(context, dc, since), *jobs]
     except UnreachableError as error:
-        kept = [summary for name, summaries in stored.items() if JOB not in name for summary in summaries]
-        return [*kept, *jobs], f"{dc.name}: as stored in the cluster: {error.message.removeprefix(f'{dc.name}: ')}"
+        notes.append(f"{dc.name}: as stored in the cluster: {_reason(dc, error)}")
+        return [*(summary for name, summaries in stored.items() if JOB not in name for summary in summaries), *jobs]
+
+
+def _reason(dc: Datacenter, error: MeshkitError) -> str:
+    return error.message.removeprefix(f"{dc.name}: ")
 
 
 def _asked(context: Context, dc: Datacenter, since: float) -> list[Summary]:
@@ -90,19 +101,26 @@ def _asked(context: Context, dc: Datacenter, since: float) -> list[Summary]:
         raise UnreachableError(f"{dc.name}: its agent's answer is cut off or none of its own") from error
 
 
-def _stored(context: Context, dc: Datacenter, since: float) -> dict[str, list[Summary]]:
-    """By ConfigMap; one that can't be read is empty, as if it had been overwritten."""
-    found = context.kube[dc.name].list("ConfigMap", dc.namespace, selector=RESULTS_SELECTOR)
-    return {item["metadata"]["name"]: list(_summaries(_lines(item), since)) for item in found}
+def _stored(context: Context, dc: Datacenter, since: float, notes: list[str]) -> dict[str, list[Summary]]:
+    """By ConfigMap; one that can't be read is empty, as if it had been overwritten, and there is a remark."""
+    stored: dict[str, list[Summary]] = {}
+    for item in context.kube[dc.name].list("ConfigMap", dc.namespace, selector=RESULTS_SELECTOR):
+        name, packed = item["metadata"]["name"], (item.get("binaryData") or {}).get("results.gz", "")
+        lines = _lines(packed)
+        if packed and not lines:
+            notes.append(f"{dc.name}: what is stored in configmap/{name} can't be read")
+        stored[name] = list(_summaries(lines, since))
+    return stored
 
 
-def _lines(config_map: Mapping[str, Any]) -> Iterator[Any]:
-    packed = (config_map.get("binaryData") or {}).get("results.gz", "")
-    for line in segments.lines_of(base64.b64decode(packed), LONGEST_RESULTS):
-        try:
-            yield json.loads(line)
-        except ValueError:
-            continue
+def _lines(packed: str) -> list[Any]:
+    """What a store holds, up to where it is damaged."""
+    lines: list[Any] = []
+    with suppress(binascii.Error):
+        for line in segments.lines_of(base64.b64decode(packed), LONGEST_RESULTS):
+            with suppress(ValueError):
+                lines.append(json.loads(line))
+    return lines
 
 
 def _summaries(wires: Iterable[Any], since: float) -> Iterator[Summary]:

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from http import HTTPStatus
 from typing import Any
 
-from meshkit.backends.base import Ref
+from meshkit.backends.base import Manifest, Ref
 from meshkit.consul import values
 from meshkit.consul.names import AGENT_PORT, PROBE_RELEASE, SCHEDULE_RELEASE
 from meshkit.errors import MeshkitError, UsageError
@@ -22,6 +22,7 @@ from meshkit.federation.context import Context
 from meshkit.federation.probing import sources, targets
 from meshkit.federation.releases import Wanted as Release
 from meshkit.model import Datacenter
+from meshkit.probes import expect
 from meshkit.probes.ladder import MESH
 from meshkit.probes.mechanisms.echo import EchoTarget
 from meshkit.probes.probe import Probe, from_wire
@@ -80,8 +81,20 @@ def deploy(context: Context, wanted: Sequence[Wanted]) -> None:
 
 def installed(context: Context) -> dict[str, Installed]:
     """The schedule by datacenter; those without one, and those that can't be asked, are left out."""
-    answers = context.each(lambda dc: _installed(context, dc))
-    return {name: found for name, found in answers.items() if found is not None}
+
+    def ask(dc: Datacenter) -> Installed | None:
+        try:
+            found = _config_maps(context, dc)
+        except MeshkitError:
+            return None
+        return _parsed(dc, *found)
+
+    return {name: found for name, found in context.each(ask).items() if found is not None}
+
+
+def of(context: Context, dc: Datacenter) -> Installed | None:
+    """A datacenter's schedule, None without one; MeshkitError when it can't be read or is none of ours."""
+    return _parsed(dc, *_config_maps(context, dc))
 
 
 def remove(context: Context) -> bool:
@@ -136,22 +149,19 @@ def _release(context: Context, dc: Datacenter, wanted: Sequence[Wanted], resolve
     probes = resolved.probes.get(dc.name, ())
     if not probes:
         return None
+    by_entry = {entry.name: [probe for probe in probes if resolved.entries[probe.id] == entry.name] for entry in wanted}
     loop = [probe.as_wire() for probe in probes if probe.interval_s < AGENT_LIMIT_S]
     jobs = [
-        _job(entry, _of(entry, probes)) for entry in wanted if entry.every_s >= AGENT_LIMIT_S and _of(entry, probes)
+        _job(entry, by_entry[entry.name]) for entry in wanted if entry.every_s >= AGENT_LIMIT_S and by_entry[entry.name]
     ]
     given = values.schedule_values(context.federation, dc, agent.archive_name())
-    chosen = [asdict(entry) for entry in wanted if _of(entry, probes)]
+    chosen = [asdict(entry) for entry in wanted if by_entry[entry.name]]
     raw = any(probe.target.mechanism == "path" for probe in probes)
     return Release(
         SCHEDULE_RELEASE,
         charts.schedule(),
         {**given, "probes": loop, "jobs": jobs, "wanted": json.dumps(chosen, sort_keys=True), "netRaw": raw},
     )
-
-
-def _of(entry: Wanted, probes: Iterable[Probe]) -> list[Probe]:
-    return [probe for probe in probes if probe.id.startswith(f"{entry.name}/")]
 
 
 def _job(entry: Wanted, probes: Sequence[Probe]) -> dict[str, Any]:
@@ -197,20 +207,26 @@ def _not_in_use(context: Context, dc: Datacenter) -> str:
     return "" if status == HTTPStatus.OK else f"its agent is not well: {status}"
 
 
-def _installed(context: Context, dc: Datacenter) -> Installed | None:
-    try:
-        found = context.kube[dc.name].get(Ref("ConfigMap", SCHEDULE_RELEASE, dc.namespace))
-        jobs = context.kube[dc.name].get(Ref("ConfigMap", f"{SCHEDULE_RELEASE}-jobs", dc.namespace))
-    except MeshkitError:
-        return None
+def _config_maps(context: Context, dc: Datacenter) -> tuple[Manifest | None, Manifest | None]:
+    """What the agent goes by, and what CronJobs do."""
+    kube = context.kube[dc.name]
+    return (
+        kube.get(Ref("ConfigMap", SCHEDULE_RELEASE, dc.namespace)),
+        kube.get(Ref("ConfigMap", f"{SCHEDULE_RELEASE}-jobs", dc.namespace)),
+    )
+
+
+def _parsed(dc: Datacenter, found: Manifest | None, jobs: Manifest | None) -> Installed | None:
     if found is None:
         return None
-    data = found.get("data", {})
+    data = found.get("data") or {}
     documents = [data.get("probes.json", "{}"), *((jobs or {}).get("data") or {}).values()]
     try:
         wanted = tuple(_wanted(entry) for entry in json.loads(data.get("wanted.json", "[]")))
         probes = tuple(from_wire(wire) for text in documents for wire in json.loads(text).get("probes", ()))
-    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        for text in {text for probe in probes for text in probe.expect}:
+            expect.parse(text)
+    except (ValueError, TypeError, KeyError, AttributeError, MeshkitError) as error:
         raise MeshkitError(
             f"{dc.name}: its schedule was written by something else", hint="meshkit probe schedule -f probes.yaml"
         ) from error

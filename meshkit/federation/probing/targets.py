@@ -43,12 +43,14 @@ class Plan:
     """Who probes what. ``pairs`` are those whose rung through the mesh needs an intention from probe to probe.
 
     ``identities`` are services as which probes are made, by the source that makes them. ``notes`` say what is left out.
+    ``entries`` name what each probe, by its id, was wanted by.
     """
 
     probes: Mapping[str, tuple[Probe, ...]]
     pairs: tuple[Pair, ...] = ()
     identities: Mapping[str, frozenset[str]] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    entries: Mapping[str, str] = field(default_factory=dict)
 
 
 def resolve(context: Context, wanted: Sequence[Wanted]) -> Plan:
@@ -95,6 +97,7 @@ class _Builder:
         self._pairs: dict[Pair, None] = {}
         self._identities: dict[str, set[str]] = {}
         self._notes: dict[str, None] = dict.fromkeys(seen.notes)
+        self._entries: dict[str, str] = {}
 
     def plan(self) -> Plan:
         return Plan(
@@ -102,6 +105,7 @@ class _Builder:
             tuple(self._pairs),
             {source: frozenset(names) for source, names in self._identities.items()},
             tuple(self._notes),
+            self._entries,
         )
 
     def add(self, entry: Wanted, source: str) -> None:
@@ -195,6 +199,7 @@ class _Builder:
         name = f"{entry.name}/{series.source}/{series.destination}/{series.service}/{series.probe}"
         probe = Probe(name, series, target, entry.every_s, entry.timeout_s, entry.expect)
         self._probes.setdefault(series.source, []).append(probe)
+        self._entries[name] = entry.name
 
     def _note(self, text: str) -> None:
         self._notes[text] = None

@@ -88,6 +88,49 @@ def test_only_what_ended_since_then(mesh: FakeFederation) -> None:
     assert sent(mesh, since_s=3600.0) == {"aks network": 1}
 
 
+def test_a_store_that_was_written_by_something_else_is_noted_and_hides_nothing(mesh: FakeFederation) -> None:
+    answer(mesh, "aks", json.dumps({"windows": [window("aks")]}))
+    answer(mesh, "eks", "", 503)
+    store(mesh, "eks", "mesh-probe-results-1", packed(window("eks")))
+    for name, data in (("mesh-probe-results-2", {"results.gz": "x"}), ("mesh-probe-results-3", {"results.gz": "eA=="})):
+        metadata = {"name": name, "namespace": "consul", "labels": LABELS}
+        mesh.clusters["eks"].put({"kind": "ConfigMap", "metadata": metadata, "binaryData": data})
+    outcome = results.collect(mesh.context(), 3600.0)
+    assert {series.source for series in outcome.summaries} == {"aks", "eks"}
+    for place in (2, 3):
+        assert f"eks: what is stored in configmap/mesh-probe-results-{place} can't be read" in outcome.notes
+    assert outcome.missing == {}
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        pytest.param({"wanted.json": "{"}, id="no JSON"),
+        pytest.param({"probes.json": "[]"}, id="another shape"),
+        pytest.param({"probes.json": '{"probes": [{"id": 1}]}'}, id="no probe"),
+        pytest.param({"expect": "p98 is low"}, id="an expectation that is none"),
+    ],
+)
+def test_a_schedule_by_something_else_takes_only_that_clusters_expectations(
+    mesh: FakeFederation, data: dict[str, str]
+) -> None:
+    schedules.deploy(mesh.context(), (Wanted("clouds", rungs=("network",), expect=("loss<1%",)),))
+    ref = Ref("ConfigMap", schedules.SCHEDULE_RELEASE, "consul")
+    if "expect" in data:
+        found = mesh.clusters["eks"].get(ref)
+        assert found
+        data = {"probes.json": found["data"]["probes.json"].replace("loss<1%", data["expect"])}
+    mesh.clusters["eks"].patch(ref, {"data": data})
+    for dc, other in (("aks", "eks"), ("eks", "aks")):
+        series = {"source": dc, "destination": other, "service": f"mesh-probe-{other}", "probe": "network"}
+        answer(mesh, dc, json.dumps({"windows": [window(dc) | {"series": series}]}))
+    outcome = results.collect(mesh.context(), 3600.0)
+    assert {series.source for series in outcome.summaries} == {"aks", "eks"}
+    assert [verdict.summary.series.source for verdict in outcome.verdicts] == ["aks"]
+    note = "eks: nothing is expected of what it sees: its schedule was written by something else"
+    assert note in outcome.notes
+
+
 @pytest.mark.parametrize(
     "content",
     [

@@ -48,6 +48,14 @@ def test_what_is_slow_is_a_cronjob_that_enters_the_mesh_by_the_probes_service(me
     assert {entry.name for entry in schedules.installed(mesh.context())["aks"].wanted} == {"clouds", "nightly"}
 
 
+def test_an_entry_has_its_own_probes_whatever_others_are_called(mesh: FakeFederation) -> None:
+    schedules.deploy(mesh.context(), (Wanted("a", every_s=3600.0), Wanted("a/b", every_s=3600.0)))
+    values = mesh.wan.helms["aks"].values(schedules.SCHEDULE_RELEASE, "consul")
+    found = {job["name"]: [probe["id"] for probe in job["probes"]] for job in values["jobs"]}
+    assert {name: len(ids) for name, ids in found.items()} == {"a": 4, "a/b": 4}
+    assert not set(found["a"]) & set(found["a/b"])
+
+
 def test_no_secret_is_in_the_values(mesh: FakeFederation) -> None:
     schedules.deploy(mesh.context(), (LADDER, NIGHTLY))
     secrets = mesh.state.secrets()
