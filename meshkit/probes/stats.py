@@ -108,4 +108,5 @@ def wilson(events: int, trials: int, z: float = Z_95) -> tuple[float, float]:
     rate, square = events / trials, z * z
     center = (rate + square / (2 * trials)) / (1 + square / trials)
     spread = z * math.sqrt(rate * (1 - rate) / trials + square / (4 * trials * trials)) / (1 + square / trials)
-    return max(0.0, center - spread), min(1.0, center + spread)
+    # Exactly the ends for none and for all, which rounding would miss by a little.
+    return (max(0.0, center - spread) if events else 0.0), (min(1.0, center + spread) if events < trials else 1.0)

@@ -105,3 +105,8 @@ def test_the_interval_holds_the_rate_and_stays_between_0_and_1(one: int, other: 
 
 def test_without_trials_any_rate_is_possible() -> None:
     assert wilson(0, 0) == (0.0, 1.0)
+
+
+def test_none_lost_begins_at_exactly_nothing_and_all_lost_ends_at_exactly_all() -> None:
+    assert {wilson(0, trials)[0] for trials in range(1, 500)} == {0.0}
+    assert {wilson(trials, trials)[1] for trials in range(1, 500)} == {1.0}
