@@ -44,24 +44,26 @@ def gateway_mode(entries: Sequence[Entry]) -> str:
     return str((found.get("MeshGateway") or {}).get("Mode") or "")
 
 
-def with_intention(entry: Entry | None, wanted: Intention, description: str = "") -> Entry:
+def with_intention(entry: Entry | None, wanted: Intention, description: str | None = None) -> Entry:
     """The destination's service-intentions entry with this one source set; everything else in it is kept.
 
+    So is the source's description when none is given; an empty one takes it away.
     HTTP permissions of that source go: Consul takes either them or an action, and the action is what was asked for.
     """
     source = {"Name": wanted.source, "Action": wanted.action} | ({"Description": description} if description else {})
     if entry is None:
         return {"Kind": INTENTIONS, "Name": wanted.destination, "Sources": [source], "Meta": OWNED}
     kept = writable(entry)
-    before: Entry = next((s for s in kept["Sources"] if _is_local(s, wanted.source)), {})
-    source = {key: value for key, value in before.items() if key != "Permissions"} | source
-    return kept | {"Sources": [*(s for s in kept["Sources"] if not _is_local(s, wanted.source)), source]}
+    before: Entry = next((s for s in kept["Sources"] if is_local(s, wanted.source)), {})
+    replaced = {"Permissions"} if description is None else {"Permissions", "Description"}
+    source = {key: value for key, value in before.items() if key not in replaced} | source
+    return kept | {"Sources": [*(s for s in kept["Sources"] if not is_local(s, wanted.source)), source]}
 
 
 def without_intention(entry: Entry, source: str) -> Entry | None:
     """The entry without one source; None when nothing is left, and the entry is to be deleted."""
     kept = writable(entry)
-    others = [s for s in kept["Sources"] if not _is_local(s, source)]
+    others = [s for s in kept["Sources"] if not is_local(s, source)]
     return kept | {"Sources": others} if others else None
 
 
@@ -83,7 +85,7 @@ def intentions(entries: Sequence[Entry]) -> tuple[Intention, ...]:
         Intention(source["Name"], entry["Name"], source["Action"])
         for entry in entries
         for source in entry.get("Sources") or ()
-        if source.get("Action") and _is_local(source, source["Name"])
+        if source.get("Action") and is_local(source, source["Name"])
     )
     return tuple(sorted(found, key=lambda i: (i.destination == ANY, i.source == ANY, i.destination, i.source)))
 
@@ -101,7 +103,7 @@ def intentions_in_order(rules: Sequence[Intention]) -> tuple[Intention, ...]:
     return tuple(sorted(rules, key=lambda i: (i.destination == ANY, i.source == ANY)))
 
 
-def _is_local(source: Entry, name: str) -> bool:
+def is_local(source: Entry, name: str) -> bool:
     """Whether a source is this federation's service, not one of the same name in a peered cluster."""
     return bool(source["Name"] == name) and not source.get("Peer") and not source.get("SamenessGroup")
 

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 
 from meshkit.backends.base import Consul, Manifest
-from meshkit.consul import config_entries
+from meshkit.consul import config_entries, holds
 from meshkit.consul.config_entries import ANY, DEFAULT_DENY, Intention
 from meshkit.errors import MeshkitError, UsageError
 from meshkit.events import Note
+from meshkit.federation import compare_and_set
 from meshkit.federation.context import Context
 
 TASK = "intentions"
-ATTEMPTS = 10
-"""Each lost one is a write of somebody else that went through, so only as many as ran at once are needed."""
 SERVICE = re.compile(r"[a-zA-Z0-9]([-a-zA-Z0-9]{0,62}[a-zA-Z0-9])?")
 """A DNS label, since services are looked up by name; RFC 1123."""
 
@@ -35,14 +33,17 @@ def listed(context: Context) -> tuple[Intention, ...]:
 
 
 def write(context: Context, wanted: Intention) -> bool:
-    """Set an intention, and return once every datacenter has it; False when it was there already."""
+    """Set an intention, and return once every datacenter has it; False when it was there already.
+
+    One that meshkit made for probes becomes the user's own, and no longer goes when they end.
+    """
     if wanted == Intention(ANY, ANY, "allow"):
         raise UsageError(
             "allowing everything would switch the segmentation off, and the next federate would undo it",
             hint="allow what you need: meshkit allow SRC DST, or '*' for one of the two",
         )
     consul = context.consul(context.federation.primary.name)
-    changed = _settled(wanted.destination, lambda: _set(consul, wanted))
+    changed = compare_and_set.rewrite(consul, lambda _, entry: _with(entry, wanted), [wanted.destination])
     if changed:
         _note_unknown(context, consul, wanted)
     context.each(lambda dc: context.wait(TASK, dc.name, lambda: _missing(context.consul(dc.name), wanted)))
@@ -56,44 +57,21 @@ def remove(context: Context, source: str, destination: str) -> bool:
             "the default-deny intention is part of the federation", hint="allow what you need: meshkit allow SRC DST"
         )
     consul = context.consul(context.federation.primary.name)
-    return _settled(destination, lambda: _unset(consul, source, destination))
+    return compare_and_set.rewrite(consul, lambda _, entry: _without(entry, source), [destination])
 
 
-def _settled(destination: str, attempt: Callable[[], bool | None]) -> bool:
-    """What an attempt says once it is not None: until then somebody else wrote between its reading and its writing.
-
-    A destination's intentions are one entry, written whole: without this one of two commands at once would be lost.
-    """
-    for _ in range(ATTEMPTS):
-        outcome = attempt()
-        if outcome is not None:
-            return outcome
-    raise MeshkitError(
-        f"the intentions to {destination} are changed by others all the time", hint="try again when that has stopped"
-    )
-
-
-def _set(consul: Consul, wanted: Intention) -> bool | None:
-    entry = _entry(consul, wanted.destination)
-    if wanted in config_entries.intentions([entry] if entry else []):
-        return False
+def _with(entry: Manifest | None, wanted: Intention) -> Manifest | None:
+    held = holds.on(entry, wanted.source)
+    if not held and wanted in config_entries.intentions([entry] if entry else []):
+        return entry
     _refuse_permissions(entry, wanted)
-    index = entry["ModifyIndex"] if entry else 0
-    return consul.write_config_entry(config_entries.with_intention(entry, wanted), cas=index) or None
+    return config_entries.with_intention(entry, wanted, "" if held else None)
 
 
-def _unset(consul: Consul, source: str, destination: str) -> bool | None:
-    entry = _entry(consul, destination)
+def _without(entry: Manifest | None, source: str) -> Manifest | None:
     if entry is None or source not in [s["Name"] for s in entry.get("Sources") or ()]:
-        return False
-    kept = config_entries.without_intention(entry, source)
-    if kept is None:
-        return consul.delete_config_entry(config_entries.INTENTIONS, destination, cas=entry["ModifyIndex"]) or None
-    return consul.write_config_entry(kept, cas=entry["ModifyIndex"]) or None
-
-
-def _entry(consul: Consul, destination: str) -> Manifest | None:
-    return next((e for e in consul.config_entries(config_entries.INTENTIONS) if e["Name"] == destination), None)
+        return entry
+    return config_entries.without_intention(entry, source)
 
 
 def _missing(consul: Consul, wanted: Intention) -> str:

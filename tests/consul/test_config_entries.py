@@ -85,6 +85,12 @@ def test_a_description_is_set_when_given() -> None:
     assert [s["Description"] for s in sources(changed, "web") if "Peer" not in s] == ["by meshkit verify"]
 
 
+def test_an_empty_description_takes_the_one_before_away() -> None:
+    """For who says that an intention is no longer what it was made for."""
+    changed = with_intention(FOREIGN, Intention("web", "db", "allow"), "")
+    assert {"Name": "web", "Action": "allow", "Type": "consul"} in changed["Sources"]
+
+
 def test_setting_twice_is_setting_once() -> None:
     """Also on what was read back."""
     once = with_intention(FOREIGN, Intention("web", "db", "allow"))

@@ -12,7 +12,7 @@ from fakes.federation import FakeFederation
 from meshkit.consul.config_entries import Intention
 from meshkit.errors import DeadlineError, MeshkitError, UsageError
 from meshkit.events import Note
-from meshkit.federation import segmentation
+from meshkit.federation import compare_and_set, segmentation
 
 ALLOW = Intention("web", "api", "allow")
 DENY = Intention("web", "api", "deny")
@@ -160,7 +160,7 @@ def test_one_of_two_removed_while_a_third_comes(mesh: FakeFederation, monkeypatc
 
 def test_always_overtaken(mesh: FakeFederation, monkeypatch: pytest.MonkeyPatch) -> None:
     """It is given up, with an error, when others write all the time."""
-    overtaken(monkeypatch, "write_config_entry", [sole(f"s{n}") for n in range(segmentation.ATTEMPTS)])
+    overtaken(monkeypatch, "write_config_entry", [sole(f"s{n}") for n in range(compare_and_set.ATTEMPTS)])
     with pytest.raises(MeshkitError, match="the intentions to api are changed by others all the time") as raised:
         segmentation.write(mesh.context(), ALLOW)
     assert raised.value.hint

@@ -15,7 +15,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+from meshkit.consul.holds import Hold
+from meshkit.consul.names import probe_service
 from meshkit.errors import MeshkitError, UnreachableError
+from meshkit.events import Note
 from meshkit.federation import trial
 from meshkit.federation.context import Context
 from meshkit.federation.probing import sources
@@ -28,6 +31,7 @@ from meshkit.probes.summary import Summary, merged
 from meshkit.probes.wanted import LOCAL
 
 IDENTITY = "/identity"
+WITHOUT = "no intentions for the time of the run, so the mesh may refuse"
 GRACE_S = 15.0
 """Beyond the last probe's own deadline: starting the agent's program, and the way there and back."""
 
@@ -70,7 +74,7 @@ def run(context: Context, plan: Plan, pace: Pace, *, on_windows: OnWindows = lam
     began = time.time()
     collected, stop = _Collected(on_windows), threading.Event()
     notes = list(plan.notes)
-    with _trials(context, plan, notes), ThreadPoolExecutor(max(1, len(plan.probes))) as pool:
+    with _trials(context, plan, pace, notes), ThreadPoolExecutor(max(1, len(plan.probes))) as pool:
         running = [
             pool.submit(_probe, context, plan, pace, source, probes, collected, stop)
             for source, probes in plan.probes.items()
@@ -154,23 +158,46 @@ def _permissions(summaries: Iterable[Summary]) -> Iterator[str]:
 
 
 @contextmanager
-def _trials(context: Context, plan: Plan, notes: list[str]) -> Iterator[None]:
+def _trials(context: Context, plan: Plan, pace: Pace, notes: list[str]) -> Iterator[None]:
     """Intentions from probe to probe for as long as the run is, where the user's own decide nothing.
 
-    Without the primary none can be written: the run goes on, and what is denied is seen as denied.
+    Without the primary none can be written: the run goes on, and what is denied is seen as denied. When they can't be
+    taken away, what was seen is not lost for it.
     """
     if not plan.pairs:
         yield
         return
+    longest = max(_longest_s(pace, probes) for probes in plan.probes.values())
+    hold = trial.for_run(context, longest)
     try:
-        consul = context.consul(context.federation.primary.name)
-        pairs = trial.undecided(trial.users_entries(consul), plan.pairs)
+        pairs = trial.undecided(trial.users_entries(context.consul(context.federation.primary.name)), plan.pairs)
     except MeshkitError as error:
-        notes.append(f"no intentions for the time of the run, so the mesh may refuse: {error.message}")
+        notes.append(f"{WITHOUT}: {error.message}")
         yield
         return
-    with trial.allowed(consul, pairs):
+    try:
+        trial.allow(context, pairs, hold)
+    except MeshkitError as error:
+        notes.append(f"{WITHOUT}: {error.message}")
+    try:
         yield
+    except BaseException:
+        for note in _let_go(context, plan, hold):
+            context.observe(Note(note))
+        raise
+    notes += _let_go(context, plan, hold)
+
+
+def _let_go(context: Context, plan: Plan, hold: Hold) -> list[str]:
+    """Take the run's intentions away; what is to be known when that fails."""
+    try:
+        trial.remove(context, hold.holder)
+    except MeshkitError as error:
+        source, destination = plan.pairs[0]
+        at_once = f"meshkit intentions --remove {probe_service(source.name)} {probe_service(destination.name)}"
+        left = f"the intentions of this run are left, since {error.message}"
+        return [f"{left}: any run or federate after {hold.until:%F %H:%M} UTC takes them away; at once: {at_once}"]
+    return []
 
 
 def _probe(  # noqa: PLR0913, PLR0917 - one thread's share of a run

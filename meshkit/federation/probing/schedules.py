@@ -14,6 +14,7 @@ from typing import Any
 
 from meshkit.backends.base import Manifest, Ref
 from meshkit.consul import values
+from meshkit.consul.holds import SCHEDULE, Hold
 from meshkit.consul.names import AGENT_PORT, PROBE_RELEASE, SCHEDULE_RELEASE
 from meshkit.errors import MeshkitError, UsageError
 from meshkit.federation import agent, charts, releases, trial
@@ -33,9 +34,6 @@ AGENT_LIMIT_S = 300.0
 """From here on a CronJob, whose pod takes seconds to start."""
 
 JOB_COUNT, JOB_INTERVAL_S = 20, 1.0
-DESCRIPTION = "meshkit probe schedule"
-"""On intentions that a schedule needs, so that unschedule finds them and nobody else's."""
-
 MINUTE_S, HOUR_S, DAY_S = 60.0, 3600.0, 86400.0
 MINUTES, HOURS = (5, 6, 10, 12, 15, 20, 30), (1, 2, 3, 4, 6, 8, 12)
 """What divides an hour, and a day: all that cron's fields can say evenly."""
@@ -68,8 +66,7 @@ def deploy(context: Context, wanted: Sequence[Wanted]) -> None:
     def install(dc: Datacenter) -> None:
         release = wished[dc.name]
         if dc == primary:
-            consul = context.consul(dc.name)
-            trial.allow(consul, trial.undecided(trial.users_entries(consul), resolved.pairs), DESCRIPTION)
+            trial.settle(context, resolved.pairs, Hold(SCHEDULE))
         if release is None:
             context.helm(dc.name).uninstall(SCHEDULE_RELEASE, dc.namespace)
             return
@@ -108,7 +105,7 @@ def remove(context: Context) -> bool:
         there = context.helm(dc.name).release(SCHEDULE_RELEASE, dc.namespace) is not None
         context.helm(dc.name).uninstall(SCHEDULE_RELEASE, dc.namespace)
         if dc == primary:
-            trial.remove(context.consul(dc.name), DESCRIPTION)
+            trial.remove(context, SCHEDULE)
         return there
 
     return any(context.each(uninstall).values())

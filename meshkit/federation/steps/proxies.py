@@ -30,7 +30,8 @@ def act(context: Context) -> None:
     The intentions that ``verify`` tries requests with are written already now: sidecars learn of them while they start.
     """
     consul = context.consul(context.federation.primary.name)
-    trial.allow(consul, trial.undecided(trial.users_entries(consul), context.federation.pairs))
+    pairs = trial.undecided(trial.users_entries(consul), context.federation.pairs)
+    trial.allow(context, pairs, trial.for_federate(context))
 
     def ensure(dc: Datacenter) -> None:
         wanted = releases.probe(context, dc)
@@ -43,7 +44,7 @@ def act(context: Context) -> None:
         context.each(ensure)
     except BaseException:
         with contextlib.suppress(MeshkitError):
-            trial.remove(consul)
+            trial.remove(context, trial.VERIFICATION)
         raise
 
 

@@ -9,12 +9,12 @@ from __future__ import annotations
 import uuid
 from collections.abc import Iterator
 
-from meshkit.backends.base import Consul
+from meshkit.backends.base import Consul, Manifest
 from meshkit.consul import acl, config_entries
 from meshkit.consul.config_entries import ANY, DEFAULT_DENY
 from meshkit.consul.names import SERVER_SELECTOR
 from meshkit.errors import MeshkitError
-from meshkit.federation import pods
+from meshkit.federation import compare_and_set, pods
 from meshkit.federation.change import Change
 from meshkit.federation.context import Context
 from meshkit.model import Datacenter
@@ -89,10 +89,13 @@ def _write_entries(consul: Consul) -> None:
     found = consul.config_entries("proxy-defaults")
     if config_entries.gateway_mode(found) != config_entries.GATEWAY_MODE:
         consul.write_config_entry(config_entries.proxy_defaults(found))
-    entries = consul.config_entries(config_entries.INTENTIONS)
-    if DEFAULT_DENY not in config_entries.intentions(entries):
-        present = next((e for e in entries if e["Name"] == ANY), None)
-        consul.write_config_entry(config_entries.with_intention(present, DEFAULT_DENY))
+    compare_and_set.rewrite(consul, lambda _, entry: _with_default_deny(entry), [ANY])
+
+
+def _with_default_deny(entry: Manifest | None) -> Manifest | None:
+    if entry and DEFAULT_DENY in config_entries.intentions([entry]):
+        return entry
+    return config_entries.with_intention(entry, DEFAULT_DENY)
 
 
 def _tokens(context: Context) -> tuple[acl.TokenSpec, ...]:

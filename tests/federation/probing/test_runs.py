@@ -11,7 +11,10 @@ from collections.abc import Iterator
 
 import pytest
 
+from fakes.consul import FakeConsul
 from fakes.federation import FakeFederation
+from meshkit.errors import ForbiddenError
+from meshkit.events import Note
 from meshkit.federation import trial
 from meshkit.federation.probing import runs, targets
 from meshkit.federation.probing.runs import Pace
@@ -181,6 +184,84 @@ def test_trials_last_as_long_as_the_run(mesh: FakeFederation) -> None:
     assert runs.run(context, resolved, Pace(count=1)).missing == {}
     assert during == [before + 2, before + 2]
     assert len(context.consul("aks").config_entries("service-intentions")) == before
+
+
+def test_intentions_that_can_not_be_taken_away_do_not_cost_what_was_seen(mesh: FakeFederation) -> None:
+    context = mesh.context()
+    resolved = targets.resolve(context, (Wanted("clouds", rungs=("mesh",)),))
+
+    def going_away() -> Iterator[bytes]:
+        mesh.clusters["aks"].faults.unreachable = True
+        yield END
+
+    mesh.clusters["aks"].agents.answers = mesh.clusters["eks"].agents.answers = going_away
+    outcome = runs.run(context, resolved, Pace(count=1))
+    assert outcome.missing.keys() <= {"aks"}
+    note = outcome.notes[-1]
+    assert note.startswith("the intentions of this run are left, since aks: the API server cannot be reached")
+    assert "UTC takes them away; at once: meshkit intentions --remove mesh-probe-aks mesh-probe-eks" in note
+
+    mesh.clusters["aks"].faults.unreachable = False
+    consul = context.consul("aks")
+    assert len(consul.config_entries("service-intentions")) == 3
+    mesh.clock.advance(3600.0)
+    mesh.clusters["aks"].agents.answers = mesh.clusters["eks"].agents.answers = lambda: iter([END])
+    runs.run(context, resolved, Pace(count=1))
+    assert len(consul.config_entries("service-intentions")) == 1
+
+
+def test_an_interrupt_tells_what_could_not_be_taken_away(mesh: FakeFederation) -> None:
+    context = mesh.context()
+    resolved = targets.resolve(context, (Wanted("clouds", rungs=("mesh",)),))
+
+    def interrupt(_: object) -> None:
+        mesh.clusters["aks"].faults.unreachable = True
+        raise KeyboardInterrupt
+
+    with responders.tcp(lambda connection: connection.recv(1)) as port:
+        one = Plan(plan(port, "eks").probes, resolved.pairs)
+        with pytest.raises(KeyboardInterrupt):
+            runs.run(context, one, Pace(for_s=600.0, window_s=0.1), on_windows=interrupt)
+    (note,) = [event for event in mesh.events if isinstance(event, Note)]
+    assert note.text.startswith("the intentions of this run are left")
+
+
+def test_intentions_that_can_not_be_written_are_told_and_the_run_goes_on(
+    mesh: FakeFederation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def forbidden(self: FakeConsul, entry: object, **options: object) -> bool:
+        del self, entry, options
+        raise ForbiddenError("aks: consul: Permission denied")
+
+    context = mesh.context()
+    resolved = targets.resolve(context, (Wanted("clouds", rungs=("mesh",)),))
+    monkeypatch.setattr(FakeConsul, "write_config_entry", forbidden)
+    mesh.clusters["aks"].agents.answers = mesh.clusters["eks"].agents.answers = lambda: iter([END])
+    outcome = runs.run(context, resolved, Pace(count=1))
+    assert outcome.missing == {}
+    assert outcome.notes[-1].endswith("so the mesh may refuse: aks: consul: Permission denied")
+
+
+def test_two_runs_at_once_do_not_disturb_each_other(mesh: FakeFederation) -> None:
+    """The first ends while the second goes on, whose way through the mesh stays allowed."""
+    context = mesh.context()
+    resolved = targets.resolve(context, (Wanted("clouds", sources=("aks",), rungs=("mesh",)),))
+    during: list[int] = []
+
+    def count() -> int:
+        return len(context.consul("aks").config_entries("service-intentions"))
+
+    def second() -> Iterator[bytes]:
+        mesh.clusters["aks"].agents.answers = lambda: iter([END])
+        runs.run(mesh.context(), resolved, Pace(count=1))
+        during.append(count())
+        yield END
+
+    mesh.clusters["aks"].agents.answers = second
+    before = count()
+    runs.run(context, resolved, Pace(count=1))
+    assert during == [before + 1]
+    assert count() == before
 
 
 def test_without_the_primary_the_others_still_probe(mesh: FakeFederation) -> None:

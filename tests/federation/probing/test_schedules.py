@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -11,7 +13,7 @@ from fakes.federation import FakeFederation
 from meshkit.backends.base import Ref
 from meshkit.consul import config_entries
 from meshkit.errors import MeshkitError, UsageError
-from meshkit.federation import runner, segmentation
+from meshkit.federation import runner, segmentation, trial
 from meshkit.federation.probing import schedules
 from meshkit.probes.wanted import SERVICE, Wanted
 
@@ -73,6 +75,37 @@ def test_intentions_last_as_long_as_the_schedule_and_only_its_own_go(mesh: FakeF
     assert intentions(mesh) == before
     assert release(mesh, "aks") is None
     assert not schedules.remove(mesh.context())
+
+
+@pytest.mark.parametrize("action", ["allow", "deny"])
+def test_what_the_user_says_of_a_scheduled_pair_outlives_the_schedule(mesh: FakeFederation, action: Any) -> None:
+    schedules.deploy(mesh.context(), (LADDER,))
+    theirs = config_entries.Intention("mesh-probe-aks", "mesh-probe-eks", action)
+    segmentation.write(mesh.context(), theirs)
+    schedules.deploy(mesh.context(), (LADDER,))
+    schedules.remove(mesh.context())
+    assert theirs in segmentation.listed(mesh.context())
+    assert "mesh-probe-eks>mesh-probe-aks" not in intentions(mesh)
+
+
+def test_what_the_next_schedule_does_not_need_goes(mesh: FakeFederation) -> None:
+    before = intentions(mesh)
+    schedules.deploy(mesh.context(), (LADDER,))
+    schedules.deploy(mesh.context(), (replace(LADDER, sources=("aks",)),))
+    assert intentions(mesh) == before | {"mesh-probe-aks>mesh-probe-eks"}
+    schedules.deploy(mesh.context(), (replace(LADDER, rungs=("network",)),))
+    assert intentions(mesh) == before
+
+
+def test_a_schedule_keeps_what_a_run_had_allowed_before_it(mesh: FakeFederation) -> None:
+    """The run ends, and takes nothing away that the schedule has come to need."""
+    context = mesh.context()
+    before = intentions(mesh)
+    with trial.allowed(context, context.federation.pairs, trial.for_run(context, 60.0)):
+        schedules.deploy(mesh.context(), (LADDER,))
+    assert intentions(mesh) == before | {"mesh-probe-aks>mesh-probe-eks", "mesh-probe-eks>mesh-probe-aks"}
+    schedules.remove(mesh.context())
+    assert intentions(mesh) == before
 
 
 def test_federate_leaves_a_schedule_alone(mesh: FakeFederation) -> None:

@@ -11,6 +11,7 @@ from fakes.faults import Killed, Killer
 from fakes.federation import FakeFederation
 from meshkit.errors import DeadlineError, MeshkitError
 from meshkit.events import Note
+from meshkit.federation import trial
 from meshkit.federation.steps import verify
 
 KIND = "service-intentions"
@@ -155,12 +156,27 @@ def test_writes_failing_half_way(mesh: FakeFederation, monkeypatch: pytest.Monke
     """Intentions written before a failing write are taken away too."""
     plain = FakeConsul.write_config_entry
 
-    def fails_for_aks(self: FakeConsul, entry: dict[str, Any]) -> None:
+    def fails_for_aks(self: FakeConsul, entry: dict[str, Any], **options: Any) -> bool:
         if entry["Name"] == AKS:
             raise MeshkitError("aks: consul: no")
-        plain(self, entry)
+        return plain(self, entry, **options)
 
     monkeypatch.setattr(FakeConsul, "write_config_entry", fails_for_aks)
     with pytest.raises(MeshkitError, match="aks: consul: no"):
         verify.act(mesh.context())
     assert entries(mesh) == DENY_ALL
+
+
+def test_a_run_at_the_same_time_keeps_its_intentions(mesh: FakeFederation) -> None:
+    """What it allows is still tried to pass; that it is refused without can't be seen now, which is told."""
+    context = mesh.context()
+    (pair, _) = context.federation.pairs
+    with trial.allowed(context, [pair], trial.for_run(context, float("inf"))):
+        verify.act(mesh.context())
+        assert entries(mesh) == DENY_ALL | {EKS: [(AKS, "allow")]}
+    assert entries(mesh) == DENY_ALL
+    (note,) = [event for event in mesh.events if isinstance(event, Note)]
+    assert (note.scope, note.text) == (
+        "aks to eks",
+        "probes that are run at the same time are allowed here, so the refusal is not tried",
+    )
