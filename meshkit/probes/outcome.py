@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Literal
 
-from meshkit.probes.expect import Verdict
+from meshkit.probes.expect import REFUSED, Verdict
 from meshkit.probes.ladder import Ladder, ladders
 from meshkit.probes.probe import Series
 from meshkit.probes.summary import Summary, merged
@@ -45,7 +46,7 @@ class Outcome:
     floors: Mapping[tuple[str, str], float] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
 
-    @property
+    @cached_property
     def summaries(self) -> Mapping[Series, Summary]:
         """Each series over all its windows."""
         return merged(self.windows)
@@ -54,6 +55,11 @@ class Outcome:
     def ladders(self) -> tuple[Ladder, ...]:
         """The ladder of each ordered pair."""
         return tuple(ladders(self.summaries, self.floors))
+
+    @cached_property
+    def refused(self) -> frozenset[Series]:
+        """Series that are refused, and should be: what other series call lost is here as wanted."""
+        return frozenset(v.summary.series for v in self.verdicts if v.holds and v.condition == REFUSED)
 
     @property
     def silent(self) -> tuple[Series, ...]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import random
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 
 from meshkit.probes import expect, peers
 from meshkit.probes.ladder import GATEWAY, MESH, NETWORK, RPC, RUNGS
@@ -63,6 +64,16 @@ def distance_s(source: str, destination: str) -> float:
     """A network round trip: names are places on a line, 8 ms to 250 ms apart."""
     a, b = (sum(map(ord, name)) * 37 % 101 for name in (source, destination))
     return 0.008 + 0.0024 * abs(a - b)
+
+
+def refusal() -> Outcome:
+    """A ladder, and a service that should be refused and is."""
+    window = Summary(Series("aks", "eks", "shop", "intention frontend"), BEGAN, WINDOW_S)
+    for i in range(3):
+        window.add(Sample("p", BEGAN + i, "denied", "closed without a word"))
+    whole = outcome(windows=1)
+    verdicts = expect.judge(window, expect.parse("refused"))
+    return replace(whole, windows=(*whole.windows, window), verdicts=(*whole.verdicts, *verdicts))
 
 
 def troubled() -> Outcome:

@@ -14,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
+from meshkit.probes import expect
 from meshkit.probes.expect import Verdict
 from meshkit.probes.ladder import GATEWAY, MESH, NETWORK, RPC
 from meshkit.probes.outcome import Judgement, Outcome
@@ -22,7 +23,7 @@ from meshkit.probes.sample import Sample
 from meshkit.probes.summary import Summary
 from meshkit.report import figures, probes
 from meshkit.report.probes.sheet import COLUMNS, FORMULA
-from report.outcomes import BEGAN, NAMES, TROUBLES, outcome
+from report.outcomes import BEGAN, NAMES, TROUBLES, outcome, refusal
 
 EMPTY = Outcome("mesh", BEGAN, BEGAN, ())
 TROUBLED = replace(
@@ -230,3 +231,23 @@ def test_durations(seconds: float | None, text: str) -> None:
 def test_shares(value: float | None, text: str) -> None:
     """Two decimals below 1%, where they matter."""
     assert figures.share(value) == text
+
+
+def test_what_is_refused_as_it_should_be_is_nowhere_called_lost() -> None:
+    refused = refusal()
+    (row,) = (row for row in next(iter(probes.as_tables(refused, ladder=False)))[1] if row[2] == "shop")
+    assert row[4:7] == ("3", "refused", "-")
+    assert probes.live(refused).failures == ()
+    assert ", 0 failed" in probes.live(refused).title
+    assert ("aks", "eks", "intention frontend", "-", "-", "refused", "") in probes.live(refused).series[1]
+
+
+def test_what_passes_and_should_be_refused_is_shown_as_it_is() -> None:
+    window = Summary(Series("aks", "eks", "shop", "intention frontend"), BEGAN, 60.0)
+    window.add(Sample("p", BEGAN, "ok", "", {"connect": 0.01}, 0.01, "kernel", 2e-5))
+    passing = replace(EMPTY, windows=(window,), verdicts=expect.judge(window, expect.parse("refused")))
+    (row,) = next(iter(probes.as_tables(passing, ladder=False)))[1]
+    assert row[5] == "0%"
+    assert "✘ aks to eks/shop: intention frontend: refused does not hold: 1 of 1 passed" in list(
+        probes.remarks(passing)
+    )

@@ -22,7 +22,7 @@ from meshkit.report.probes.page.distribution import distribution
 from meshkit.report.probes.page.markup import VOID, Markup, join, tag
 from meshkit.report.probes.page.scale import STEPS, Scale, milliseconds
 from meshkit.report.probes.page.timeline import MOST_POINTS, timeline
-from report.outcomes import BEGAN, NAMES, outcome, troubled
+from report.outcomes import BEGAN, NAMES, outcome, refusal, troubled
 from report.test_probes import _one
 
 HOSTILE = "</title><script>alert(1)</script><img src=x onerror=alert(1)>\" onclick='x' $style ${body}"
@@ -210,3 +210,10 @@ def test_thirty_datacenters_are_a_page_too() -> None:
     assert page.count('<table class="heat dense"') == 4
     assert len(page) < 16_000_000
     assert NAMES[0] not in page
+
+
+def test_what_is_refused_as_it_should_be_is_shown_as_wanted() -> None:
+    page = as_html(refusal())
+    assert "aks to eks, intention frontend: refused, as wanted: denied, 3 of 3" in page
+    assert ">as wanted<" in page
+    assert ": broken: " not in page

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 
 from meshkit.cli.probe.request import Pace
 from meshkit.events import Finished, Observer, Progress, Started
 from meshkit.federation.context import Context
 from meshkit.federation.probing import expected, runs, targets
+from meshkit.probes.expect import REFUSED
 from meshkit.probes.outcome import Outcome
+from meshkit.probes.probe import Series
+from meshkit.probes.reasons import REFUSALS
 from meshkit.probes.summary import Summary
 from meshkit.probes.wanted import Wanted
 
@@ -25,7 +28,8 @@ def probed(context: Context, wanted: Sequence[Wanted], timing: Pace) -> Outcome:
     plan = targets.resolve(context, wanted)
     series = sum(len(probes) for probes in plan.probes.values())
     each = timing.count if timing.count is not None else int((timing.for_s or 0) / timing.interval_s)
-    began, telling = time.monotonic(), Telling(context.observe, max(1, series * each))
+    refusals = {each_series for each_series, texts in runs.expectations(plan).items() if REFUSED in texts}
+    began, telling = time.monotonic(), Telling(context.observe, max(1, series * each), refusals)
     context.observe(Started(TASK, expected_s=each * timing.interval_s))
     outcome = runs.run(context, plan, runs.Pace(timing.count, timing.for_s), on_windows=telling)
     context.observe(Finished(TASK, time.monotonic() - began, text=telling.text))
@@ -65,15 +69,19 @@ def together(first: Outcome, second: Outcome) -> Outcome:
 class Telling:
     """Counts what has come in; one thread at a time calls it."""
 
-    def __init__(self, observe: Observer, expected: int) -> None:
+    def __init__(self, observe: Observer, expected: int, refusals: Collection[Series] = ()) -> None:
         self._observe = observe
         self._expected = expected
-        self._sent = self._failed = self._told = 0
+        self._refusals = refusals
+        self._sent = self._failed = self._refused = self._told = 0
 
     def __call__(self, windows: Sequence[Summary]) -> None:
         """Some windows more."""
         self._sent += sum(window.sent for window in windows)
-        self._failed += sum(window.failed for window in windows)
+        for window in windows:
+            refused = sum(window.reasons.get(r, 0) for r in REFUSALS) if window.series in self._refusals else 0
+            self._failed += window.failed - refused
+            self._refused += refused
         part = self._sent * PARTS // self._expected
         if part > self._told:
             self._told = part
@@ -82,4 +90,5 @@ class Telling:
     @property
     def text(self) -> str:
         """How far it is."""
-        return f"{self._sent:,} of {self._expected:,} answered or given up, {self._failed:,} failed"
+        refused = f", {self._refused:,} refused as expected" if self._refused else ""
+        return f"{self._sent:,} of {self._expected:,} answered or given up, {self._failed:,} failed{refused}"

@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
+from meshkit.probes.expect import REFUSED
 from meshkit.probes.ladder import RUNGS
 from meshkit.probes.outcome import Outcome
 from meshkit.probes.probe import Series
@@ -56,12 +57,16 @@ def live(outcome: Outcome) -> Live:
     windows: dict[Series, list[Summary]] = defaultdict(list)
     for window in sorted(outcome.windows, key=lambda window: window.begin):
         windows[window.series].append(window)
-    sent, failed = sum(s.sent for s in summaries), sum(s.failed for s in summaries)
+    sent = sum(s.sent for s in summaries)
+    failed = sum(s.failed for s in summaries if s.series not in outcome.refused)
     return Live(
         f"{words(outcome.federation)}  {moment(outcome.ended)}  {sent:,} sent, {failed:,} failed",
         _matrix(summaries, outcome),
-        (("from", "to", "probe", "p50", "p99", "loss", "lately"), [_row(s, windows[s.series]) for s in summaries]),
-        tuple(_failures(outcome.windows)),
+        (
+            ("from", "to", "probe", "p50", "p99", "loss", "lately"),
+            [_row(s, windows[s.series], refused=s.series in outcome.refused) for s in summaries],
+        ),
+        tuple(_failures(window for window in outcome.windows if window.series not in outcome.refused)),
     )
 
 
@@ -94,23 +99,25 @@ def _matrix(summaries: list[Summary], outcome: Outcome) -> Table:
     sources = sorted({source for source, _ in pairs})
     destinations = sorted({destination for _, destination in pairs})
     rows = [
-        [words(s) + (SICK if s in outcome.sick else ""), *(_cell(pairs.get((s, d), [])) for d in destinations)]
+        [words(s) + (SICK if s in outcome.sick else ""), *(_cell(pairs.get((s, d), []), outcome) for d in destinations)]
         for s in sources
     ]
     return ("from \\ to", *map(words, destinations)), rows
 
 
-def _cell(summaries: list[Summary]) -> str:
+def _cell(summaries: list[Summary], outcome: Outcome) -> str:
     if not summaries:
         return NOTHING
     summary = foremost(summaries)
+    if summary.series in outcome.refused:
+        return REFUSED
     if summary.sent and summary.failed == summary.sent:
         return f"{BROKEN} {worst(summary)}"
     loss = f" {share(summary.loss)}" if summary.loss else ""
     return f"{duration(summary.latency.quantile(0.5))}{loss}"
 
 
-def _row(summary: Summary, windows: list[Summary]) -> tuple[str, ...]:
+def _row(summary: Summary, windows: list[Summary], *, refused: bool) -> tuple[str, ...]:
     series, latency = summary.series, summary.latency
     return (
         words(series.source),
@@ -118,8 +125,8 @@ def _row(summary: Summary, windows: list[Summary]) -> tuple[str, ...]:
         words(series.probe),
         duration(latency.quantile(0.5)),
         duration(latency.quantile(0.99)),
-        share(summary.loss),
-        sparkline(windows),
+        REFUSED if refused else share(summary.loss),
+        "" if refused else sparkline(windows),
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from meshkit.probes.expect import REFUSED
 from meshkit.probes.ladder import GATEWAY, MESH, NETWORK, RUNGS, Ladder
 from meshkit.probes.outcome import Outcome
 from meshkit.probes.reasons import OK
@@ -85,15 +86,15 @@ def error(summary: Summary) -> str:
 
 
 def _row(summary: Summary, outcome: Outcome) -> tuple[str, ...]:
-    series, latency = summary.series, summary.latency
+    series, latency, refused = summary.series, summary.latency, summary.series in outcome.refused
     return (
         words(series.source) + (SICK if series.source in outcome.sick else ""),
         words(series.destination),
         words(series.service),
         words(series.probe),
         str(summary.sent),
-        share(summary.loss),
-        interval(*summary.loss_interval) if summary.sent else NOTHING,
+        REFUSED if refused else share(summary.loss),
+        interval(*summary.loss_interval) if summary.sent and not refused else NOTHING,
         *(duration(latency.quantile(q)) for q in (0.5, 0.9, 0.99)),
         duration(summary.jitter_s),
         clock(summary),

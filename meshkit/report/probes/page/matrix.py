@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from meshkit.probes.expect import REFUSED
 from meshkit.probes.ladder import RUNGS
 from meshkit.probes.summary import Summary
 from meshkit.report.figures import NOTHING, share
@@ -78,7 +79,7 @@ def _row(
     row = []
     for destination in destinations:
         if (source, destination) in cells:
-            row.append(_cell(foremost(cells[source, destination]), reading.anchors[source, destination], scale))
+            row.append(_cell(reading, foremost(cells[source, destination]), scale))
         elif source == destination:
             row.append(tag("td", tag("span", "·"), class_="self"))
         else:
@@ -86,30 +87,35 @@ def _row(
     return row
 
 
-def _cell(summary: Summary, anchor: str, scale: Scale) -> Markup:
-    median = summary.latency.quantile(0.5)
+def _cell(reading: Reading, summary: Summary, scale: Scale) -> Markup:
+    series, median = summary.series, summary.latency.quantile(0.5)
     kind = "" if median is None else f"h{scale.step(median)}"
     value, below = milliseconds(median), ""
-    if summary.sent and summary.failed == summary.sent:
+    if series in reading.outcome.refused:
+        value, below = REFUSED, "as wanted"
+    elif summary.sent and summary.failed == summary.sent:
         kind, value, below = "down", BROKEN, worst(summary)
     elif summary.loss:
         kind, below = f"{kind} lossy", f"loss {share(summary.loss)}"
     elif median is None:
         value, below = ("ok", "") if summary.sent else ("?", "no samples")
-    said = describe(summary)
+    said = describe(summary, refused=series in reading.outcome.refused)
+    link = f"#{reading.anchors[series.source, series.destination]}"
     return tag(
         "td",
-        tag("a", value, tag("small", below) if below else None, href=f"#{anchor}", title=said, aria_label=said),
+        tag("a", value, tag("small", below) if below else None, href=link, title=said, aria_label=said),
         class_=kind,
     )
 
 
-def describe(summary: Summary) -> str:
+def describe(summary: Summary, *, refused: bool = False) -> str:
     """A series in one sentence."""
     series = summary.series
     name = f"{series.source} to {series.destination}, {series.probe}"
     if not summary.sent:
         return f"{name}: no samples"
+    if refused:
+        return f"{name}: refused, as wanted: {worst(summary)}, {summary.failed} of {summary.sent}"
     if summary.failed == summary.sent:
         return f"{name}: broken: {worst(summary)}, {summary.failed} of {summary.sent}"
     times = f"p50 {time(summary.latency.quantile(0.5))}, p99 {time(summary.latency.quantile(0.99))}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from meshkit.probes.expect import Verdict
+from meshkit.probes.expect import REFUSED, Verdict
 from meshkit.probes.reasons import OK, REASONS
 from meshkit.probes.summary import Summary
 from meshkit.report.figures import NOTHING, count, interval, share
@@ -45,7 +45,8 @@ def _pair(reading: Reading, pair: Pair) -> Markup:
 
 def _line(reading: Reading, pair: Pair) -> Iterator[Markup]:
     summary, ladder = foremost(reading.pairs[pair]), reading.ladders.get(pair)
-    broken = ladder.broken if ladder else summary.sent and summary.failed == summary.sent
+    refused = summary.series in reading.outcome.refused
+    broken = ladder.broken if ladder else summary.sent and summary.failed == summary.sent and not refused
     said = line(ladder) if ladder else summary.series.probe
     mark = SICK if pair[0] in reading.outcome.sick else ""
     yield tag("span", f"{pair[0]}{mark} → {pair[1]}", class_="name")
@@ -55,12 +56,14 @@ def _line(reading: Reading, pair: Pair) -> Iterator[Markup]:
         value = tag("span", f"{name} ", class_="hidden")
         yield tag("span", value, time(summary.latency.quantile(q)), class_=f"number {name}")
     loss = tag("span", "loss ", class_="hidden")
-    yield tag("span", loss, share(summary.loss), class_="number bad" if summary.loss else "number")
+    lost = REFUSED if refused else share(summary.loss)
+    yield tag("span", loss, lost, class_="number bad" if summary.loss and not refused else "number")
 
 
 def _series(reading: Reading, summary: Summary) -> Markup:
     series = summary.series
-    beside = [*_expectations(reading.verdicts.get(series, ())), *_failures(summary)]
+    refused = series in reading.outcome.refused
+    beside = [*_expectations(reading.verdicts.get(series, ())), *([] if refused else _failures(summary))]
     return tag(
         "div",
         tag("h4", series.probe, tag("small", series.service)),
@@ -73,11 +76,11 @@ def _series(reading: Reading, summary: Summary) -> Markup:
 
 
 def _figures(reading: Reading, summary: Summary) -> Iterator[Markup]:
-    latency = summary.latency
+    latency, refused = summary.latency, summary.series in reading.outcome.refused
     rows = {
         "sent": f"{summary.sent:,}",
-        "loss": share(summary.loss),
-        "95%": interval(*summary.loss_interval) if summary.sent else NOTHING,
+        "loss": REFUSED if refused else share(summary.loss),
+        "95%": interval(*summary.loss_interval) if summary.sent and not refused else NOTHING,
         **{name: time(latency.quantile(q)) for name, q in (("p50", 0.5), ("p90", 0.9), ("p99", 0.99))},
         "jitter": time(summary.jitter_s),
         "clock": clock_of(summary),
