@@ -90,6 +90,16 @@ def intentions(entries: Sequence[Entry]) -> tuple[Intention, ...]:
     return tuple(sorted(found, key=lambda i: (i.destination == ANY, i.source == ANY, i.destination, i.source)))
 
 
+def permitted(entries: Sequence[Entry]) -> tuple[tuple[str, str], ...]:
+    """Sources and destinations of this federation for which HTTP permissions decide, and no single action."""
+    return tuple(
+        (source["Name"], entry["Name"])
+        for entry in entries
+        for source in entry.get("Sources") or ()
+        if source.get("Permissions") and is_local(source, source["Name"])
+    )
+
+
 def decide(rules: Sequence[Intention], source: str, destination: str) -> Intention | None:
     """The intention that decides for a pair, None when none matches and the ACL default decides."""
     for rule in intentions_in_order(rules):

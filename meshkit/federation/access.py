@@ -13,9 +13,9 @@ from dataclasses import dataclass
 
 from meshkit.backends.base import Kube, Ref
 from meshkit.consul import names
-from meshkit.errors import MeshkitError
+from meshkit.errors import MeshkitError, UnreachableError
 from meshkit.federation.state import State
-from meshkit.model import Federation
+from meshkit.model import Datacenter, Federation
 from meshkit.pki.material import Token
 
 
@@ -33,9 +33,19 @@ def credentials(state: State, federation: Federation, kube: Mapping[str, Kube]) 
     if certificate and held and "bootstrap" in held.tokens:
         return Credentials(held.tokens["bootstrap"], certificate)
     primary = federation.primary
-    token = _read(kube[primary.name], names.TOKENS["bootstrap"], primary.namespace, "token")
+    try:
+        token = _read(kube[primary.name], names.TOKENS["bootstrap"], primary.namespace, "token")
+    except UnreachableError as error:
+        raise UnreachableError(
+            error.message, hint="the management token is in the primary's cluster, and this machine does not hold it"
+        ) from error
     certificate = _read(kube[primary.name], names.CA, primary.namespace, "tls.crt")
     return Credentials(Token.parse(token), certificate)
+
+
+def ca_certificate(state: State, datacenter: Datacenter, kube: Mapping[str, Kube]) -> str:
+    """The CA certificate alone, from the state directory, else from this datacenter's cluster: it is in each."""
+    return state.ca_certificate() or _read(kube[datacenter.name], names.CA, datacenter.namespace, "tls.crt")
 
 
 def _read(kube: Kube, name: str, namespace: str, key: str) -> str:

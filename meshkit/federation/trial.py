@@ -46,7 +46,12 @@ def for_run(context: Context, lasts_s: float) -> Hold:
 
 def users_entries(consul: Consul) -> tuple[Manifest, ...]:
     """The service-intentions entries as they are without trials."""
-    return _without(consul.config_entries(config_entries.INTENTIONS), scheduled=True)
+    return of_users(consul.config_entries(config_entries.INTENTIONS))
+
+
+def of_users(entries: Iterable[Manifest]) -> tuple[Manifest, ...]:
+    """Entries as they are without trials."""
+    return _without(entries, scheduled=True)
 
 
 def undecided(entries: Sequence[Manifest], pairs: Iterable[Pair]) -> tuple[Pair, ...]:
@@ -54,10 +59,10 @@ def undecided(entries: Sequence[Manifest], pairs: Iterable[Pair]) -> tuple[Pair,
     return tuple(p for p in pairs if not has_permissions(entries, p) and decision(entries, p) in (None, DEFAULT_DENY))
 
 
-def tried(consul: Consul, pairs: Iterable[Pair]) -> tuple[Pair, ...]:
+def tried(entries: Iterable[Manifest], pairs: Iterable[Pair]) -> tuple[Pair, ...]:
     """The pairs that a trial allows now, whoever holds it: what decides without it can't be seen."""
-    entries = {entry["Name"]: entry for entry in consul.config_entries(config_entries.INTENTIONS)}
-    found = {pair: holds.on(entries.get(_names(pair)[1]), _names(pair)[0]) for pair in pairs}
+    by_name = {entry["Name"]: entry for entry in entries}
+    found = {pair: holds.on(by_name.get(_names(pair)[1]), _names(pair)[0]) for pair in pairs}
     return tuple(pair for pair, held in found.items() if held and not holds.lasts(held))
 
 

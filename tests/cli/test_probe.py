@@ -37,8 +37,8 @@ class Probing:
         self.removed = True
         self.interrupt = False
 
-    def resolve(self, context: Any, wanted: Sequence[Wanted]) -> Plan:
-        del context
+    def resolve(self, context: Any, wanted: Sequence[Wanted], seen: Any = None) -> Plan:
+        del context, seen
         self.asked.append(("run", tuple(wanted)))
         return Plan({})
 

@@ -17,6 +17,7 @@ from meshkit.consul.config_entries import (
     decide,
     gateway_mode,
     intentions,
+    permitted,
     proxy_defaults,
     with_intention,
     without_intention,
@@ -135,6 +136,7 @@ def test_entries_as_read_are_not_changed() -> None:
 def test_intentions_are_those_with_one_action_in_this_federation() -> None:
     """HTTP permissions have none, peers are not in it."""
     assert intentions([FOREIGN]) == (Intention("web", "db", "deny"), Intention("*", "db", "deny"))
+    assert permitted([FOREIGN]) == (("api", "db"),)
 
 
 PRECEDENCE = {

@@ -6,7 +6,7 @@ import pytest
 
 from fakes.federation import FakeFederation
 from meshkit.backends.base import Ref
-from meshkit.errors import MeshkitError, UsageError
+from meshkit.errors import MeshkitError, UnreachableError, UsageError
 from meshkit.federation import access, discover, runner
 from meshkit.federation.state import State
 from meshkit.model import Federation
@@ -74,3 +74,21 @@ def test_credentials_that_are_nowhere(world: FakeFederation) -> None:
     """Without a state directory and without the Secret, the error names cluster and Secret."""
     with pytest.raises(MeshkitError, match=r"^aks: secret meshkit-bootstrap-token is not there$"):
         access.credentials(world.state, Federation("mesh", world.federation.datacenters), world.clusters)
+
+
+def test_the_ca_certificate_is_in_every_cluster(mesh: FakeFederation, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that is away keeps nobody from it."""
+    here = mesh.state.ca_certificate()
+    monkeypatch.setenv("MESHKIT_STATE_DIR", str(mesh.state.path.parent / "none"))
+    mesh.clusters["aks"].faults.unreachable = True
+    eks = mesh.federation.secondaries[0]
+    assert access.ca_certificate(State("mesh"), eks, mesh.clusters) == here
+
+
+def test_a_token_that_only_a_cluster_that_is_away_has(mesh: FakeFederation, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is in no other, so the hint says what else would do."""
+    monkeypatch.setenv("MESHKIT_STATE_DIR", str(mesh.state.path.parent / "none"))
+    mesh.clusters["aks"].faults.unreachable = True
+    with pytest.raises(UnreachableError, match=r"^aks: the API server cannot be reached$") as raised:
+        access.credentials(State("mesh"), mesh.federation, mesh.clusters)
+    assert "the management token is in the primary's cluster" in raised.value.hint

@@ -36,7 +36,8 @@ def test_they_are_no_entries_of_the_users(mesh: FakeFederation) -> None:
     allow(mesh)
     assert intentions(mesh) == BOTH
     assert trial.users_entries(consul) == before
-    assert trial.tried(consul, mesh.federation.pairs) == mesh.federation.pairs
+    found = consul.config_entries(config_entries.INTENTIONS)
+    assert trial.tried(found, mesh.federation.pairs) == mesh.federation.pairs
 
 
 def test_a_run_that_ends_leaves_another_what_it_needs(mesh: FakeFederation) -> None:

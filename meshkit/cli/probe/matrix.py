@@ -38,6 +38,7 @@ def matrix(  # noqa: PLR0913 - one parameter per option
     from meshkit.cli import known
     from meshkit.cli.probe import output as outputs
     from meshkit.cli.probe import request, work
+    from meshkit.federation.probing import surroundings
 
     timing = request.pace(count, interval, for_, rate, timeout)
     outputs.check_file(file)
@@ -47,6 +48,7 @@ def matrix(  # noqa: PLR0913 - one parameter per option
     if wanted.kind != LADDER:
         raise UsageError("the matrix is of datacenters", hint="meshkit probe run probes services and addresses")
     with known.connected(found, held) as opened:
-        intentions = work.intentions(opened, wanted)
-        ladders = work.probed(opened, (wanted,), timing)
+        seen = surroundings.look(opened)
+        intentions = work.intentions(opened, wanted, seen)
+        ladders = work.probed(opened, (wanted,), timing, seen)
     outputs.show(work.together(intentions, ladders), output, file, ladder=True)

@@ -10,6 +10,7 @@ from meshkit.cli.probe.request import Pace
 from meshkit.events import Finished, Observer, Progress, Started
 from meshkit.federation.context import Context
 from meshkit.federation.probing import expected, runs, targets
+from meshkit.federation.probing.surroundings import Surroundings
 from meshkit.probes.expect import REFUSED
 from meshkit.probes.outcome import Outcome
 from meshkit.probes.probe import Series
@@ -23,9 +24,9 @@ PARTS = 10
 """Progress is told so often in all, however long a run is: a log is read by people."""
 
 
-def probed(context: Context, wanted: Sequence[Wanted], timing: Pace) -> Outcome:
-    """Probe once, and say so on stderr."""
-    plan = targets.resolve(context, wanted)
+def probed(context: Context, wanted: Sequence[Wanted], timing: Pace, seen: Surroundings | None = None) -> Outcome:
+    """Probe once, and say so on stderr; what was ``seen`` around is not looked at again."""
+    plan = targets.resolve(context, wanted, seen)
     series = sum(len(probes) for probes in plan.probes.values())
     each = timing.count if timing.count is not None else int((timing.for_s or 0) / timing.interval_s)
     refusals = {each_series for each_series, texts in runs.expectations(plan).items() if REFUSED in texts}
@@ -36,20 +37,22 @@ def probed(context: Context, wanted: Sequence[Wanted], timing: Pace) -> Outcome:
     return outcome
 
 
-def intentions(context: Context, ladder: Wanted) -> Outcome:
+def intentions(context: Context, ladder: Wanted, seen: Surroundings) -> Outcome:
     """Whether what is allowed passes and what is denied is refused, between the datacenters that the ladder is about.
 
     It is a run of its own: while the ladder's mesh rung is probed, trial intentions allow what nothing else decides.
     """
     timing = Pace(INTENTIONS_S, ladder.timeout_s, count=INTENTIONS_COUNT)
+    found = expected.expected(context, seen)
     wanted = [
         replace(entry, every_s=timing.interval_s, timeout_s=timing.timeout_s)
-        for entry in expected.expected(context)
+        for entry in found.wanted
         if set(entry.sources) <= set(ladder.sources or entry.sources)
         and set(entry.destinations) <= set(ladder.destinations or entry.destinations)
     ]
     # A refusal that is wanted is no path that is down: verdicts say what is to be said.
-    return replace(probed(context, wanted, timing), judgements=())
+    outcome = probed(context, wanted, timing, seen)
+    return replace(outcome, judgements=(), notes=(*found.notes, *outcome.notes))
 
 
 def together(first: Outcome, second: Outcome) -> Outcome:

@@ -20,8 +20,7 @@ from meshkit.consul.names import AGENT_PORT
 from meshkit.errors import MeshkitError, UnreachableError
 from meshkit.federation.agent import RESULTS_SELECTOR
 from meshkit.federation.context import Context
-from meshkit.federation.probing import runs, schedules, sources
-from meshkit.federation.probing.surroundings import floors
+from meshkit.federation.probing import regions, runs, schedules, sources, surroundings
 from meshkit.model import Datacenter
 from meshkit.probes.agent import segments
 from meshkit.probes.outcome import Outcome
@@ -40,6 +39,7 @@ class _Gathered:
     windows: list[Summary] = field(default_factory=list)
     wanted: dict[Series, tuple[str, ...]] = field(default_factory=dict)
     missing: str = ""
+    region: str = ""
     notes: list[str] = field(default_factory=list)
 
 
@@ -54,7 +54,7 @@ def collect(context: Context, since_s: float) -> Outcome:
         {series: texts for part in gathered.values() for series, texts in part.wanted.items()},
         began=min((summary.begin for summary in windows), default=since),
         missing={name: part.missing for name, part in gathered.items() if part.missing},
-        floors=floors(context),
+        floors=regions.floors({name: part.region for name, part in gathered.items() if part.region}),
         notes=[note for part in gathered.values() for note in part.notes],
     )
 
@@ -66,6 +66,8 @@ def _gathered(context: Context, dc: Datacenter, since: float) -> _Gathered:
     except MeshkitError as error:
         part.missing = _reason(dc, error)
         return part
+    with suppress(MeshkitError):  # then light in fibre is not known, and not shown
+        part.region = surroundings.region(context, dc)
     try:
         found = schedules.of(context, dc)
     except MeshkitError as error:

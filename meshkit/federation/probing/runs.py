@@ -22,7 +22,6 @@ from meshkit.events import Note
 from meshkit.federation import trial
 from meshkit.federation.context import Context
 from meshkit.federation.probing import sources
-from meshkit.federation.probing.surroundings import floors
 from meshkit.federation.probing.targets import Plan, datacenter
 from meshkit.probes import expect, peers
 from meshkit.probes.outcome import Outcome
@@ -90,7 +89,7 @@ def run(context: Context, plan: Plan, pace: Pace, *, on_windows: OnWindows = lam
         expectations(plan),
         began=began,
         missing=collected.missing,
-        floors=floors(context),
+        floors=plan.floors,
         notes=notes,
     )
 
@@ -167,10 +166,15 @@ def _trials(context: Context, plan: Plan, pace: Pace, notes: list[str]) -> Itera
     if not plan.pairs:
         yield
         return
+    primary = context.federation.primary.name
+    if primary in plan.away:
+        notes.append(f"{WITHOUT}: {plan.away[primary]}")
+        yield
+        return
     longest = max(_longest_s(pace, probes) for probes in plan.probes.values())
     hold = trial.for_run(context, longest)
     try:
-        pairs = trial.undecided(trial.users_entries(context.consul(context.federation.primary.name)), plan.pairs)
+        pairs = trial.undecided(trial.users_entries(context.consul(primary)), plan.pairs)
     except MeshkitError as error:
         notes.append(f"{WITHOUT}: {error.message}")
         yield

@@ -1,25 +1,28 @@
 """What probes are aimed by: gateways' addresses, the mesh's trust domain and roots, services and regions.
 
 Read from whichever clusters answer. One that is away must not keep the others from being probed, least of all from
-probing it: its gateway's address is then taken from what the other datacenters know of it.
+probing it: its gateway's address is then taken from what the other datacenters know of it, and so is its catalog.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, TypeVar
 
-from meshkit.backends.base import Ref
+from meshkit.backends.base import Consul, Manifest, Ref
 from meshkit.consul.names import GATEWAY_SERVICE
-from meshkit.errors import MeshkitError, UsageError
+from meshkit.errors import MeshkitError, UnreachableError, UsageError
 from meshkit.federation import access
+from meshkit.federation.asking import ask
 from meshkit.federation.context import Context
 from meshkit.federation.probing import regions
 from meshkit.kubernetes import load_balancer_address
 from meshkit.model import Datacenter
 
 T = TypeVar("T")
+Address = tuple[str, int]
 REGION = "topology.kubernetes.io/region"
 
 
@@ -27,16 +30,18 @@ REGION = "topology.kubernetes.io/region"
 class Surroundings:
     """``gateways`` are addresses and ports by datacenter, ``catalogs`` its services, ``floors`` light in fibre.
 
-    ``protocols`` are those that service-defaults set. What could not be read is empty, and named in ``notes``.
+    ``protocols`` are those that service-defaults set. What could not be read is empty, and named in ``notes``; ``away``
+    are the datacenters whose cluster does not answer, with the reason.
     """
 
-    gateways: Mapping[str, tuple[str, int]]
-    catalogs: Mapping[str, frozenset[str]]
-    protocols: Mapping[str, str]
-    trust_domain: str
-    mesh_roots: str
-    ca_certificate: str
-    floors: Mapping[tuple[str, str], float]
+    gateways: Mapping[str, Address] = field(default_factory=dict)
+    catalogs: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    protocols: Mapping[str, str] = field(default_factory=dict)
+    trust_domain: str = ""
+    mesh_roots: str = ""
+    ca_certificate: str = ""
+    floors: Mapping[tuple[str, str], float] = field(default_factory=dict)
+    away: Mapping[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
 
     def require(self, service: str, datacenter: str) -> None:
@@ -50,49 +55,73 @@ class Surroundings:
         raise UsageError(f"no service {service} is in {datacenter}'s catalog", hint=hint)
 
 
-def look(context: Context) -> Surroundings:
-    """Read everything at the same time in all clusters."""
-    answers = context.each(lambda dc: _of_cluster(context, dc))
-    states, roots = _first(context, lambda consul: (consul.gateways(), consul.ca_roots())) or ({}, {})
-    gateways = {name: found for name, (found, _, _) in answers.items() if found}
-    for name, entries in states.items():
-        if name not in gateways and entries:
-            gateways[name] = _wan_address(entries[0])
-    active = [root["RootCert"] for root in roots.get("Roots") or ()]
-    defaults = _first(context, lambda consul: consul.config_entries("service-defaults")) or ()
-    notes = [why for _, _, why in answers.values() if why]
+@dataclass(frozen=True)
+class _Mesh:
+    """What every datacenter's servers know of the whole mesh."""
+
+    gateways: Mapping[str, Sequence[Manifest]] = field(default_factory=dict)
+    roots: Manifest = field(default_factory=dict)
+    defaults: Sequence[Manifest] = ()
+
+
+def look(context: Context, *, catalogs: bool = True) -> Surroundings:
+    """Read everything at the same time in all clusters; catalogs only where they are of use."""
+    datacenters = context.federation.datacenters
+    questions: dict[tuple[str, str], Sequence[Callable[[], Any]]] = {
+        ("mesh", ""): ways(context, _of_mesh),
+        ("certificate", ""): [partial(access.ca_certificate, context.state, dc, context.kube) for dc in datacenters],
+        **{("gateway", dc.name): [partial(_gateway, context, dc)] for dc in datacenters},
+        **{("region", dc.name): [partial(region, context, dc)] for dc in datacenters},
+    }
+    if catalogs:
+        questions |= {("catalog", dc.name): catalog(context, dc) for dc in datacenters}
+    answers = ask(questions)
+    known = {key: answer for key, answer in answers.items() if not isinstance(answer, MeshkitError)}
+    failures = {key: answer for key, answer in answers.items() if isinstance(answer, MeshkitError)}
+    mesh: _Mesh = known.get(("mesh", ""), _Mesh())
+    gateways = {name: _wan_address(entries[0]) for name, entries in mesh.gateways.items() if entries}
     return Surroundings(
-        gateways,
-        _catalogs(context),
-        {entry["Name"]: entry.get("Protocol") or "tcp" for entry in defaults},
-        str(roots.get("TrustDomain", "")),
-        "".join(active),
-        access.credentials(context.state, context.federation, context.kube).ca_certificate,
-        regions.floors({name: region for name, (_, region, _) in answers.items() if region}),
-        tuple(notes),
+        gateways | {name: found for (what, name), found in known.items() if what == "gateway" and found},
+        {name: frozenset(found) for (what, name), found in known.items() if what == "catalog"},
+        {entry["Name"]: entry.get("Protocol") or "tcp" for entry in mesh.defaults},
+        str(mesh.roots.get("TrustDomain", "")),
+        "".join(root["RootCert"] for root in mesh.roots.get("Roots") or ()),
+        known.get(("certificate", ""), ""),
+        regions.floors({name: found for (what, name), found in known.items() if what == "region" and found}),
+        {name: why.message for (what, name), why in failures.items() if what == "gateway" and _is_away(why)},
+        tuple(dict.fromkeys(_note(what, name, why) for (what, name), why in failures.items())),
     )
 
 
-def floors(context: Context) -> Mapping[tuple[str, str], float]:
-    """Light in fibre between the regions that are known, there and back in seconds."""
-    answers = context.each(lambda dc: _of_cluster(context, dc))
-    return regions.floors({name: region for name, (_, region, _) in answers.items() if region})
+def ways(context: Context, question: Callable[[Consul], T], first: Datacenter | None = None) -> list[Callable[[], T]]:
+    """A question that every datacenter's servers can answer, by preference: of ``first``, the primary, then others."""
+    federation = context.federation
+    order = dict.fromkeys((first or federation.primary, federation.primary, *federation.secondaries))
+    return [lambda name=dc.name: question(context.consul(name)) for dc in order]  # type: ignore[misc]
 
 
-def _of_cluster(context: Context, dc: Datacenter) -> tuple[tuple[str, int] | None, str, str]:
-    """A cluster's gateway and region, or why it does not say."""
-    try:
-        kube = context.kube[dc.name]
-        service = kube.get(Ref("Service", GATEWAY_SERVICE, dc.namespace))
-        nodes = kube.list("Node")
-    except MeshkitError as error:
-        return None, "", f"{dc.name}: {error.message.removeprefix(f'{dc.name}: ')}"
+def catalog(context: Context, dc: Datacenter) -> list[Callable[[], Mapping[str, Sequence[str]]]]:
+    """The ways to ask for a datacenter's services: of itself, else of another through the mesh."""
+    return ways(context, lambda consul: consul.services(dc.name), dc)
+
+
+def region(context: Context, dc: Datacenter) -> str:
+    """Where a cluster is, as its nodes say; empty when they don't."""
+    labels = (node["metadata"].get("labels", {}) for node in context.kube[dc.name].list("Node"))
+    return next((str(found[REGION]) for found in labels if REGION in found), "")
+
+
+def _of_mesh(consul: Consul) -> _Mesh:
+    return _Mesh(consul.gateways(), consul.ca_roots(), consul.config_entries("service-defaults"))
+
+
+def _gateway(context: Context, dc: Datacenter) -> Address | None:
+    service = context.kube[dc.name].get(Ref("Service", GATEWAY_SERVICE, dc.namespace))
     address = load_balancer_address(service) if service else ""
-    region = next((labels[REGION] for node in nodes if REGION in (labels := node["metadata"].get("labels", {}))), "")
-    return ((address, dc.gateway_port) if address else None), region, ""
+    return (address, dc.gateway_port) if address else None
 
 
-def _wan_address(gateway: Mapping[str, Any]) -> tuple[str, int]:
+def _wan_address(gateway: Mapping[str, Any]) -> Address:
     """A mesh gateway's public address, as a federation state holds it."""
     tagged = gateway["Service"].get("TaggedAddresses", {}).get("wan", {})
     return (
@@ -101,21 +130,13 @@ def _wan_address(gateway: Mapping[str, Any]) -> tuple[str, int]:
     )
 
 
-def _first(context: Context, ask: Callable[[Any], T]) -> T | None:
-    """The answer of the first datacenter that gives one, the primary first."""
-    federation = context.federation
-    for dc in (federation.primary, *federation.secondaries):
-        try:
-            return ask(context.consul(dc.name))
-        except MeshkitError:
-            continue
-    return None
+def _is_away(why: MeshkitError) -> bool:
+    return isinstance(why, UnreachableError)
 
 
-def _catalogs(context: Context) -> dict[str, frozenset[str]]:
-    found: dict[str, frozenset[str]] = {}
-    for dc in context.federation.datacenters:
-        services = _first(context, lambda consul, name=dc.name: consul.services(name))  # type: ignore[misc]
-        if services is not None:
-            found[dc.name] = frozenset(services)
-    return found
+def _note(what: str, name: str, why: MeshkitError) -> str:
+    """The same words for all that one cluster did not say."""
+    reason = why.message.removeprefix(f"{name}: ")
+    if name:
+        return f"{name}: {reason}"
+    return f"no datacenter's servers can be asked: {reason}" if what == "mesh" else f"no CA certificate: {reason}"

@@ -43,7 +43,7 @@ class Plan:
     """Who probes what. ``pairs`` are those whose rung through the mesh needs an intention from probe to probe.
 
     ``identities`` are services as which probes are made, by the source that makes them. ``notes`` say what is left out.
-    ``entries`` name what each probe, by its id, was wanted by.
+    ``entries`` name what each probe, by its id, was wanted by. ``floors`` and ``away`` are as in ``Surroundings``.
     """
 
     probes: Mapping[str, tuple[Probe, ...]]
@@ -51,13 +51,18 @@ class Plan:
     identities: Mapping[str, frozenset[str]] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     entries: Mapping[str, str] = field(default_factory=dict)
+    floors: Mapping[tuple[str, str], float] = field(default_factory=dict)
+    away: Mapping[str, str] = field(default_factory=dict)
 
 
-def resolve(context: Context, wanted: Sequence[Wanted]) -> Plan:
-    """The probes of every source; UsageError for what is not in the federation, before anything is asked of it."""
+def resolve(context: Context, wanted: Sequence[Wanted], seen: Surroundings | None = None) -> Plan:
+    """The probes of every source; UsageError for what is not in the federation, before anything is asked of it.
+
+    ``seen`` is what somebody has looked at just now.
+    """
     for entry in wanted:
         _check(context, entry)
-    builder = _Builder(context, look(context))
+    builder = _Builder(context, seen or look(context, catalogs=any(entry.kind == SERVICE for entry in wanted)))
     for entry in wanted:
         for source in entry.sources or [dc.name for dc in context.federation.datacenters]:
             builder.add(entry, source)
@@ -106,6 +111,8 @@ class _Builder:
             {source: frozenset(names) for source, names in self._identities.items()},
             tuple(self._notes),
             self._entries,
+            self._seen.floors,
+            self._seen.away,
         )
 
     def add(self, entry: Wanted, source: str) -> None:
@@ -141,8 +148,11 @@ class _Builder:
             return TcpTarget(*gateway)
         return self._sidecar(source, there, probe_service(there.name))
 
-    def _rpc(self, source: str, there: Datacenter) -> Target:
+    def _rpc(self, source: str, there: Datacenter) -> Target | None:
         """Asked of the own servers, answered by the other's: Consul forwards it through both gateways."""
+        if not self._seen.ca_certificate:
+            self._note(f"{RPC} needs the CA certificate, which is not known: not probed")
+            return None
         return HttpTarget(
             url=f"https://server.{source}.consul:{HTTPS_PORT}/v1/status/leader?dc={there.name}",
             connect_host=SERVER_API,
@@ -173,6 +183,10 @@ class _Builder:
         greeting = f"GET / HTTP/1.1\r\nHost: {service}\r\nUser-Agent: meshkit-probe\r\nConnection: close\r\n\r\n"
         for there in self._others(entry, source, with_own=True):
             self._seen.require(service, there.name)
+            if there.name not in self._seen.catalogs:
+                self._note(
+                    f"{there.name}: its catalog is not known, so whether {service} is there only the probe tells"
+                )
             plain = self._seen.protocols.get(service, "tcp") not in HTTP_PROTOCOLS
             speaks = {"greeting": "\n" if plain else greeting, "linger_s": min(WATCH_S, entry.timeout_s / 2)}
             if identity:

@@ -14,6 +14,7 @@ from meshkit.backends.base import Consul, Manifest
 from meshkit.checks import check
 from meshkit.checks.catalogue import CONVERGENCE
 from meshkit.checks.observe import observe
+from meshkit.consul import config_entries
 from meshkit.events import Note
 from meshkit.federation import mesh_request, trial
 from meshkit.federation.change import Change
@@ -50,7 +51,7 @@ def try_requests(context: Context, consul: Consul, pairs: Sequence[Pair]) -> Non
             context.observe(Note("an intention of yours with HTTP permissions decides here; not tried", scope))
     with trial.allowed(context, ours, trial.for_federate(context)):
         _expect(context, ours, lambda _: True)
-    shared = trial.tried(consul, ours)
+    shared = trial.tried(consul.config_entries(config_entries.INTENTIONS), ours)
     for source, target in shared:
         text = "probes that are run at the same time are allowed here, so the refusal is not tried"
         context.observe(Note(text, f"{source.name} to {target.name}"))

@@ -274,6 +274,17 @@ def test_without_the_primary_the_others_still_probe(mesh: FakeFederation) -> Non
     assert list(outcome.missing) == ["aks"]
 
 
+def test_a_primary_that_was_away_just_now_is_not_waited_for_again(mesh: FakeFederation) -> None:
+    mesh.clusters["aks"].faults.unreachable = True
+    context = mesh.context()
+    resolved = targets.resolve(context, (Wanted("clouds", sources=("eks",), rungs=("mesh",)),))
+    mesh.clusters["eks"].agents.answers = lambda: iter([END])
+    before = mesh.clusters["aks"].faults.calls
+    outcome = runs.run(context, resolved, Pace(count=1))
+    assert mesh.clusters["aks"].faults.calls == before
+    assert outcome.notes[-1].endswith("so the mesh may refuse: aks: the API server cannot be reached")
+
+
 def test_another_services_key_goes_into_the_request_and_nowhere_else(mesh: FakeFederation) -> None:
     mesh.clusters["aks"].agents.answers = lambda: iter([END])
     wanted = Wanted("s", SERVICE, ("aks",), ("eks",), target={"service": "mesh-probe-eks", "as": "frontend"})

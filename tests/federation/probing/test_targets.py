@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,7 +10,7 @@ import pytest
 from fakes.consul import TRUST_DOMAIN
 from fakes.federation import FakeFederation
 from meshkit.errors import UsageError
-from meshkit.federation.probing import targets
+from meshkit.federation.probing import surroundings, targets
 from meshkit.federation.probing.targets import Plan
 from meshkit.probes.ladder import GATEWAY, MESH, NETWORK, RPC, RUNGS
 from meshkit.probes.mechanisms.echo import EchoTarget
@@ -73,6 +74,66 @@ def test_a_cluster_that_is_away_is_probed_by_what_the_others_know_of_it(mesh: Fa
     plan = resolve(mesh, Wanted("clouds", sources=("aks",)))
     assert targets_of(plan, "aks")[NETWORK] == TcpTarget("203.0.113.2", 443)
     assert any(note.startswith("eks: ") for note in plan.notes)
+
+
+@pytest.mark.parametrize("away", ["aks", "eks"])
+def test_whichever_cluster_is_away_everything_is_still_probed_from_both(mesh: FakeFederation, away: str) -> None:
+    mesh.clusters[away].faults.unreachable = True
+    plan = resolve(mesh, Wanted("clouds"))
+    assert {source: len(probes) for source, probes in plan.probes.items()} == {"aks": 4, "eks": 4}
+    assert plan.notes == (f"{away}: the API server cannot be reached",)
+    assert plan.away == {away: f"{away}: the API server cannot be reached"}
+
+
+def test_without_state_and_primary_what_needs_no_token_is_still_probed(
+    mesh: FakeFederation, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """The CA certificate is in every cluster; the management token is in the primary's alone, by intention."""
+    mesh.clusters["aks"].faults.unreachable = True
+    monkeypatch.setenv("MESHKIT_STATE_DIR", str(tmp_path / "none"))
+    plan = resolve(mesh, Wanted("clouds"))
+    assert list(targets_of(plan, "aks")) == [NETWORK, RPC, MESH]
+    assert list(targets_of(plan, "eks")) == [RPC, MESH]
+    assert "BEGIN CERTIFICATE" in targets_of(plan, "eks")[RPC].roots
+    assert any("no datacenter's servers can be asked" in note for note in plan.notes)
+    assert "aks: its gateway's address is not known, so nothing is sent there" in plan.notes
+
+
+def test_without_the_ca_certificate_nothing_is_probed_that_would_only_fail_for_it(
+    mesh: FakeFederation, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    for cluster in mesh.clusters.values():
+        cluster.faults.forbid("get", "secrets")
+    monkeypatch.setenv("MESHKIT_STATE_DIR", str(tmp_path / "none"))
+    plan = resolve(mesh, Wanted("clouds", rungs=(NETWORK, RPC)))
+    assert list(targets_of(plan, "aks")) == [NETWORK]
+    assert "rpc needs the CA certificate, which is not known: not probed" in plan.notes
+    assert any(note.startswith("no CA certificate: aks: user cannot get resource secrets") for note in plan.notes)
+
+
+def test_who_may_not_list_nodes_still_knows_the_gateway(mesh: FakeFederation) -> None:
+    mesh.clusters["eks"].faults.forbid("list", "nodes")
+    mesh.clusters["aks"].faults.unreachable = True
+    plan = resolve(mesh, Wanted("clouds", sources=("aks",)))
+    assert targets_of(plan, "aks")[NETWORK] == TcpTarget("203.0.113.2", 443)
+    assert "eks: user cannot list resource nodes" in plan.notes
+
+
+def test_a_service_of_a_catalog_that_nobody_knows_is_probed_and_noted(mesh: FakeFederation) -> None:
+    mesh.wan.cut("aks", "eks")
+    mesh.clusters["eks"].faults.unreachable = True
+    plan = resolve(mesh, Wanted("s", SERVICE, ("aks",), ("eks",), target={"service": "mesh-probe-eks"}))
+    assert len(plan.probes["aks"]) == 1
+    assert any("eks: its catalog is not known, so whether mesh-probe-eks is there" in note for note in plan.notes)
+
+
+def test_what_was_seen_just_now_is_not_looked_at_again(mesh: FakeFederation) -> None:
+    context = mesh.context()
+    seen = surroundings.look(context)
+    for cluster in mesh.clusters.values():
+        cluster.faults.unreachable = True
+    plan = targets.resolve(context, (Wanted("clouds"),), seen)
+    assert (len(plan.probes["aks"]), plan.notes) == (4, ())
 
 
 @pytest.mark.parametrize(
