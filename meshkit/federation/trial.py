@@ -106,10 +106,15 @@ def allowed(context: Context, pairs: Iterable[Pair], hold: Hold) -> Iterator[Non
     remove(context, hold.holder)
 
 
-def settle(context: Context, pairs: Iterable[Pair], hold: Hold) -> None:
-    """Let ``hold`` have those of the pairs that nobody's own intentions decide, and no others."""
+@contextmanager
+def succeeded(context: Context, pairs: Iterable[Pair], hold: Hold) -> Iterator[None]:
+    """Let ``hold`` have those of the pairs that nobody's own intentions decide, and once all went well no others.
+
+    What came before goes on meanwhile, and needs what it held.
+    """
     wanted = undecided(_without(_primary(context).config_entries(config_entries.INTENTIONS), scheduled=False), pairs)
     allow(context, wanted, hold)
+    yield
     remove(context, hold.holder, but=wanted)
 
 

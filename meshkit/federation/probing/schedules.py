@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass, replace
 from http import HTTPStatus
 from typing import Any
@@ -65,13 +66,13 @@ def deploy(context: Context, wanted: Sequence[Wanted]) -> None:
 
     def install(dc: Datacenter) -> None:
         release = wished[dc.name]
-        if dc == primary:
-            trial.settle(context, resolved.pairs, Hold(SCHEDULE))
-        if release is None:
-            context.helm(dc.name).uninstall(SCHEDULE_RELEASE, dc.namespace)
-            return
-        releases.ensure(context, TASK, dc, release)
-        context.wait(TASK, dc.name, lambda: _not_in_use(context, dc), hint="meshkit check")
+        holding = trial.succeeded(context, resolved.pairs, Hold(SCHEDULE)) if dc == primary else nullcontext()
+        with holding:
+            if release is None:
+                context.helm(dc.name).uninstall(SCHEDULE_RELEASE, dc.namespace)
+                return
+            releases.ensure(context, TASK, dc, release)
+            context.wait(TASK, dc.name, lambda: _not_in_use(context, dc), hint="meshkit check")
 
     context.each(install)
 

@@ -88,7 +88,9 @@ def _write_entries(consul: Consul) -> None:
     """Existing proxy defaults keep their other fields; only the gateway mode is meshkit's."""
     found = consul.config_entries("proxy-defaults")
     if config_entries.gateway_mode(found) != config_entries.GATEWAY_MODE:
-        consul.write_config_entry(config_entries.proxy_defaults(found))
+        index = next((entry["ModifyIndex"] for entry in found if entry["Name"] == "global"), 0)
+        if not consul.write_config_entry(config_entries.proxy_defaults(found), cas=index):
+            raise MeshkitError("somebody else is changing proxy-defaults", hint="run again")
     compare_and_set.rewrite(consul, lambda _, entry: _with_default_deny(entry), [ANY])
 
 

@@ -13,7 +13,7 @@ from fakes.federation import FakeFederation
 from meshkit.backends.base import Ref
 from meshkit.consul import config_entries
 from meshkit.errors import MeshkitError, UsageError
-from meshkit.federation import runner, segmentation, trial
+from meshkit.federation import releases, runner, segmentation, trial
 from meshkit.federation.probing import schedules
 from meshkit.probes.wanted import SERVICE, Wanted
 
@@ -95,6 +95,23 @@ def test_what_the_next_schedule_does_not_need_goes(mesh: FakeFederation) -> None
     assert intentions(mesh) == before | {"mesh-probe-aks>mesh-probe-eks"}
     schedules.deploy(mesh.context(), (replace(LADDER, rungs=("network",)),))
     assert intentions(mesh) == before
+
+
+def test_what_the_schedule_before_needs_goes_only_once_the_next_is_in_use(
+    mesh: FakeFederation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    schedules.deploy(mesh.context(), (LADDER,))
+    before = intentions(mesh)
+    ensure, during = releases.ensure, list[set[str]]()
+
+    def watched(*args: Any) -> None:
+        during.append(intentions(mesh))
+        ensure(*args)
+
+    monkeypatch.setattr(releases, "ensure", watched)
+    schedules.deploy(mesh.context(), (replace(LADDER, rungs=("network",)),))
+    assert before in during
+    assert intentions(mesh) < before
 
 
 def test_a_schedule_keeps_what_a_run_had_allowed_before_it(mesh: FakeFederation) -> None:

@@ -92,6 +92,37 @@ def test_proxy_defaults_keep_their_other_fields(world: FakeFederation, mode: dic
     assert entry(world, "proxy-defaults", "global") == theirs | {"MeshGateway": {"Mode": "local"}}
 
 
+def test_what_somebody_writes_at_the_same_moment_is_not_lost(
+    world: FakeFederation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Proxy defaults are left to them and the run ends; the intentions that they write are kept."""
+    plain = FakeConsul.write_config_entry
+    theirs = {
+        "proxy-defaults": {"Kind": "proxy-defaults", "Name": "global", "Config": {"protocol": "http"}},
+        "service-intentions": {
+            "Kind": "service-intentions",
+            "Name": "*",
+            "Sources": [{"Name": "web", "Action": "allow"}],
+        },
+    }
+
+    def overtaken(self: FakeConsul, written: dict[str, Any], **options: Any) -> bool:
+        if first := theirs.pop(written["Kind"], None):
+            plain(self, first)
+        return plain(self, written, **options)
+
+    monkeypatch.setattr(FakeConsul, "write_config_entry", overtaken)
+    with pytest.raises(MeshkitError, match="somebody else is changing proxy-defaults") as raised:
+        settings.act(world.context())
+    assert raised.value.hint == "run again"
+    settings.act(world.context())
+    assert entry(world, "proxy-defaults", "global")["Config"] == {"protocol": "http"}
+    assert {s["Name"]: s["Action"] for s in entry(world, "service-intentions", "*")["Sources"]} == {
+        "web": "allow",
+        "*": "deny",
+    }
+
+
 def test_proxy_defaults_that_are_right_are_not_written(world: FakeFederation) -> None:
     """A run that has nothing to change leaves the entry's index alone."""
     settings.act(world.context())
