@@ -23,7 +23,7 @@ pytestmark = [pytest.mark.lab, pytest.mark.slow]
 BOTH = ((FIRST, SECOND), (SECOND, FIRST))
 SERIES = {(*pair, rung) for pair in BOTH for rung in RUNGS}
 SINCE = ("--since", "2h")
-"""Longer than all tests together: what was seen may not grow old between two looks, and is more with an earlier test's."""
+"""Longer than all tests together, so that nothing grows old between two looks; earlier tests' series are in it too."""
 
 EVERY_SECOND = "{name: links, ladder: all, every: 1s, timeout: 900ms}"
 EVERY_5_MINUTES = "{name: slow, ladder: all, every: 5m}"
