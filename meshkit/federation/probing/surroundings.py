@@ -78,6 +78,8 @@ def look(context: Context, *, catalogs: bool = True) -> Surroundings:
     answers = ask(questions)
     known = {key: answer for key, answer in answers.items() if not isinstance(answer, MeshkitError)}
     failures = {key: answer for key, answer in answers.items() if isinstance(answer, MeshkitError)}
+    away = {name: why for (what, name), why in failures.items() if what == "gateway" and _is_away(why)}
+    told = {key: why for key, why in failures.items() if key[0] == "gateway" or key[1] not in away}
     mesh: _Mesh = known.get(("mesh", ""), _Mesh())
     gateways = {name: _wan_address(entries[0]) for name, entries in mesh.gateways.items() if entries}
     return Surroundings(
@@ -88,8 +90,8 @@ def look(context: Context, *, catalogs: bool = True) -> Surroundings:
         "".join(root["RootCert"] for root in mesh.roots.get("Roots") or ()),
         known.get(("certificate", ""), ""),
         regions.floors({name: found for (what, name), found in known.items() if what == "region" and found}),
-        {name: why.message for (what, name), why in failures.items() if what == "gateway" and _is_away(why)},
-        tuple(dict.fromkeys(_note(what, name, why) for (what, name), why in failures.items())),
+        {name: _note("gateway", name, why) for name, why in away.items()},
+        tuple(dict.fromkeys(_note(what, name, why) for (what, name), why in told.items())),
     )
 
 
@@ -135,7 +137,7 @@ def _is_away(why: MeshkitError) -> bool:
 
 
 def _note(what: str, name: str, why: MeshkitError) -> str:
-    """The same words for all that one cluster did not say."""
+    """The same words for whatever a cluster does not say, so that they are told once."""
     reason = why.message.removeprefix(f"{name}: ")
     if name:
         return f"{name}: {reason}"

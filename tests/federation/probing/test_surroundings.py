@@ -10,6 +10,7 @@ import pytest
 
 from fakes.consul import FakeConsul
 from fakes.federation import FakeFederation
+from meshkit.errors import UnreachableError
 from meshkit.federation import asking
 from meshkit.federation.probing import surroundings
 from meshkit.federation.probing.surroundings import Surroundings
@@ -37,6 +38,20 @@ def test_the_other_cluster_knows_what_one_that_is_away_can_not_say(mesh: FakeFed
     assert (seen.gateways, seen.catalogs) == (before.gateways, before.catalogs)
     assert (seen.trust_domain, seen.mesh_roots) == (before.trust_domain, before.mesh_roots)
     assert list(seen.away) == [away]
+
+
+def test_a_cluster_that_is_away_is_noted_once(mesh: FakeFederation, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever each of its silences would say."""
+    cluster = mesh.clusters["eks"]
+
+    def hang(*_: Any, **__: Any) -> Any:
+        raise UnreachableError("eks: the API server did not answer within 15 s")
+
+    monkeypatch.setattr(cluster, "list", hang)
+    cluster.faults.unreachable = True
+    seen = look(mesh)
+    assert seen.away == {"eks": "eks: the API server cannot be reached"}
+    assert seen.notes == ("eks: the API server cannot be reached",)
 
 
 def test_catalogs_are_left_out_where_they_are_of_no_use(mesh: FakeFederation) -> None:
