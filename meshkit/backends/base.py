@@ -101,6 +101,13 @@ class Kube(Protocol):
         """A container's last lines; empty when it has not started."""
         ...
 
+    def history(self, pod: str, namespace: str, container: str, since_s: float, *, previous: bool = False) -> str:
+        """A container's lines of the last ``since_s`` seconds, each with its time; of its predecessor if ``previous``.
+
+        At most the last 2 MiB of them; empty when there is no such container.
+        """
+        ...
+
     def pod_get(self, pod: str, namespace: str, port: int, path: str = "/") -> tuple[int, str]:
         """HTTP GET to a pod through the API server: status and body."""
         ...

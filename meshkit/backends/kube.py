@@ -8,6 +8,7 @@ charts and in the state anyway. Since release 37 the client loads them only when
 from __future__ import annotations
 
 import json
+import math
 import threading
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
@@ -29,6 +30,9 @@ OK_BELOW = 300
 TIMEOUT = urllib3.Timeout(connect=kube_errors.CONNECT_S, read=kube_errors.READ_S)
 REFUSALS = frozenset({kube_errors.UNAUTHORIZED, kube_errors.FORBIDDEN, kube_errors.NOT_FOUND})
 
+HISTORY_LINES, HISTORY_BYTES = 20_000, 2 << 20
+"""The newest lines are wanted; the API's own limit, limitBytes, would keep the oldest."""
+
 KINDS = {
     "Namespace": ("v1", "namespaces"),
     "Node": ("v1", "nodes"),
@@ -42,7 +46,9 @@ KINDS = {
     "PersistentVolumeClaim": ("v1", "persistentvolumeclaims"),
     "StatefulSet": ("apps/v1", "statefulsets"),
     "Deployment": ("apps/v1", "deployments"),
+    "ReplicaSet": ("apps/v1", "replicasets"),
     "Job": ("batch/v1", "jobs"),
+    "NetworkPolicy": ("networking.k8s.io/v1", "networkpolicies"),
     "StorageClass": ("storage.k8s.io/v1", "storageclasses"),
 }
 """Kind to API version and resource, for every kind meshkit touches."""
@@ -139,6 +145,23 @@ class KubeClient:
             raise
         except MeshkitError:
             return ""  # 400 while the container waits to start, 404 when the pod is gone
+
+    def history(self, pod: str, namespace: str, container: str, since_s: float, *, previous: bool = False) -> str:
+        """See ``base.Kube``."""
+        query = {
+            "container": container,
+            "sinceSeconds": str(max(1, math.ceil(since_s))),
+            "timestamps": "true",
+            "tailLines": str(HISTORY_LINES),
+            "previous": str(previous).lower(),
+        }
+        try:
+            data = self._send("GET", _path("Pod", namespace, pod, "log"), query=query).data
+        except UnreachableError:
+            raise
+        except MeshkitError:
+            return ""  # as in logs, and 400 also where there is no predecessor
+        return data[-HISTORY_BYTES:].decode(errors="replace")
 
     def pod_get(self, pod: str, namespace: str, port: int, path: str = "/") -> tuple[int, str]:
         """See ``base.Kube``."""

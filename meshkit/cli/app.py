@@ -32,9 +32,10 @@ COMMANDS = {
     "destroy": "Remove the federation from all its clusters.",
     "init": "Print a commented mesh.yaml for federate -f.",
     "probe": "Measure connectivity and latency between services and clouds, once or on a schedule.",
+    "support-bundle": "Gather everything that helps to tell what is wrong in one archive, without secrets.",
     "lab": "Run real local clusters with an emulated WAN between them.",
 }
-"""Command to its help; the module of the same name in this package has it as ``app``."""
+"""Command to its help; the module of the same name in this package, with underscores, has it as ``app``."""
 
 INTERRUPTED = 128 + signal.SIGINT
 
@@ -52,7 +53,7 @@ class LazyGroup(TyperGroup):
         del ctx
         if cmd_name not in COMMANDS:
             return None
-        module = importlib.import_module(f"meshkit.cli.{cmd_name}")
+        module = importlib.import_module(f"meshkit.cli.{cmd_name.replace('-', '_')}")
         return typer.main.get_command(module.app)
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:

@@ -174,6 +174,14 @@ class FakeCluster:
             return ""
         return "".join(self.pod_logs.get((pod, container), "").splitlines(keepends=True)[-lines:])
 
+    def history(self, pod: str, namespace: str, container: str, since_s: float, *, previous: bool = False) -> str:
+        del since_s
+        self.faults.check("get", "pods/log")
+        if self.find(Ref("Pod", pod, namespace)) is None:
+            return ""
+        lines = self.pod_logs.get((pod, f"{container} before" if previous else container), "").splitlines(keepends=True)
+        return "".join(f"2026-01-01T00:00:00Z {line}" for line in lines)
+
     def pod_get(self, pod: str, namespace: str, port: int, path: str = "/") -> tuple[int, str]:
         self.faults.check("pod_get", "pods/proxy")
         self._require_pod(pod, namespace)

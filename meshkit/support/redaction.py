@@ -1,0 +1,106 @@
+"""What leaves the machine in a support bundle holds no secret: known ones are looked for, and what looks like one too.
+
+Known values are those of the state directory and of every Secret in the federation's namespaces, as they are and as
+others write them: in base64, percent-encoded, with escaped line ends, and line by line for keys. Beside them whatever
+has the form of a secret goes: private keys, JWTs, values of headers and fields that carry credentials, passwords in
+URLs. Certificates stay, since they are public and often the answer.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from urllib.parse import quote
+
+SHORTEST = 8
+"""Known values that are shorter stay: they would blank ordinary words, and no key or token is so short."""
+
+KEY_LINE = 32
+WORD = re.compile(r"[A-Za-z0-9+/_=-]{20,}")
+"""What may be a token inside of a longer Secret, such as a configuration file."""
+
+CERTIFICATE = "-----BEGIN CERTIFICATE-----"
+PRIVATE = "PRIVATE KEY-----"
+
+PASSWORDS = r"password|passwd|passphrase|secret_?id|api_?key|access_?key|private_?key|gossip_?key|client_?secret"
+TOKENS = r"token|secret|encrypt"
+"""Words that Consul's own log uses before a colon too (agent.acl: Error resolving token: error=...)."""
+
+MARKS = r"\\?[\"']?\s*[:=]\s*\\?[\"']?"
+VALUE = r"(?!<redacted|true\b|false\b|null\b|none\b)[^\s\"'\\{}\[\],&;<>()]"
+
+FORMS = (
+    (
+        "private key",
+        re.compile(
+            r"()-----BEGIN [A-Z ]*PRIVATE KEY-----(?:[\w+/=:,.\-\s\\]{0,8192}?-----END [A-Z ]*PRIVATE KEY-----"
+            r"|(?:(?:\s|\\[nr])*[A-Za-z0-9+/=]{16,})*)"  # one that was cut off
+        ),
+    ),
+    ("JWT", re.compile(r"()\beyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]*")),
+    (
+        "header",
+        re.compile(
+            r"((?:authorization|x-consul-token|x-vault-token|set-cookie|cookie)\\?[\"']?\s*[:=]\s*\\?[\"']?)"
+            r"(?:(?:bearer|basic)\s+)?(?!<redacted)[^\s\"'\\,;]{4,}",
+            re.IGNORECASE,
+        ),
+    ),
+    ("field", re.compile(rf"((?:{PASSWORDS}){MARKS}){VALUE}{{4,}}", re.IGNORECASE)),
+    (
+        "field",
+        re.compile(
+            rf"((?<![a-z0-9])(?:{TOKENS})(?:{MARKS}(?<!: )|\\?[\"']\s*:\s*\\?[\"'])){VALUE}{{4,}}", re.IGNORECASE
+        ),
+    ),
+    ("field", re.compile(rf"((?<![a-z0-9])(?:{TOKENS}): )(?=\S*\d){VALUE}{{8,}}", re.IGNORECASE)),
+    ("password in a URL", re.compile(r"(://[^\s/@:\"']*:)(?!<redacted)[^\s/@\"']+(?=@)")),
+)
+"""Name and pattern of what looks like a secret; the pattern's group is what stays."""
+
+
+class Redactor:
+    """Takes secrets out of texts. ``counts`` says how often each was there, by its name."""
+
+    def __init__(self, known: Mapping[str, str]) -> None:
+        self.counts: Counter[str] = Counter()
+        forms: dict[str, str] = {}
+        for name, value in known.items():
+            for form in _forms(value):
+                forms.setdefault(form, name)
+        self._names = forms
+        longest_first = sorted(forms, key=len, reverse=True)
+        self._known = re.compile("|".join(map(re.escape, longest_first))) if forms else None
+
+    def clean(self, text: str) -> str:
+        """The text without them: each is replaced by its name."""
+        if self._known:
+            text = self._known.sub(lambda found: self._mark(self._names[found[0]]), text)
+        for name, pattern in FORMS:
+            text = pattern.sub(lambda found, name=name: found[1] + self._mark(name), text)  # type: ignore[misc]
+        return text
+
+    def _mark(self, name: str) -> str:
+        self.counts[name] += 1
+        return f"<redacted: {name}>"
+
+
+def _forms(value: str) -> Iterator[str]:
+    """A secret as it may be written somewhere; nothing for what is public or too short to tell."""
+    if len(value.strip()) < SHORTEST or (CERTIFICATE in value and PRIVATE not in value):
+        return
+    for raw in {value, value.strip()}:
+        yield from (raw, json.dumps(raw)[1:-1], quote(raw, safe=""), base64.b64encode(raw.encode()).decode())
+    if PRIVATE in value:
+        yield from (line for line in _lines_of_keys(value) if len(line) >= KEY_LINE)
+    else:
+        yield from (word for word in WORD.findall(value) if re.search(r"\d", word) and re.search(r"[A-Za-z]", word))
+
+
+def _lines_of_keys(value: str) -> Iterator[str]:
+    """Lines of private keys, without those of certificates that may be beside them."""
+    for block in re.findall(r"-----BEGIN [A-Z ]*PRIVATE KEY-----\s*(.*?)\s*-----END", value, re.DOTALL):
+        yield from block.split()

@@ -1,0 +1,166 @@
+"""``meshkit support-bundle`` as it is typed: what is in the archive, what must not be, and what is refused."""
+
+from __future__ import annotations
+
+import tarfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cli.test_canary import leaks, secrets_of
+from fakes.federation import FakeFederation
+from meshkit.federation.support import archive
+
+Meshkit = Callable[..., Any]
+CANARY = "cafe0042-fade-4bad-8bad-0123456789ab"
+
+
+@pytest.fixture
+def federated(meshkit: Meshkit, world: FakeFederation, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Meshkit:
+    """A federation, and an empty folder to be in."""
+    assert meshkit("federate", "aks", "eks").code == 0
+    del world
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    monkeypatch.chdir(empty)
+    return meshkit
+
+
+def unpacked(result: Any) -> dict[str, str]:
+    """Path below the archive's folder to text."""
+    assert result.code == 0, result.err
+    (name,) = result.out.split()
+    with tarfile.open(name) as packed:
+        files = {entry.name: packed.extractfile(entry) for entry in packed.getmembers()}
+        texts = {path: file.read().decode() for path, file in files.items() if file}
+    folder = Path(name).name.removesuffix(".tar.gz")
+    assert all(path.startswith(f"{folder}/") for path in texts)
+    return {path.removeprefix(f"{folder}/"): text for path, text in texts.items()}
+
+
+def test_it_holds_what_both_clusters_say(federated: Meshkit, world: FakeFederation) -> None:
+    world.clusters["eks"].pod_logs["consul-server-0", "server"] = "a line of the log\n"
+    files = unpacked(federated("support-bundle"))
+    for dc in ("aks", "eks"):
+        for name in ("pods.json", "endpoints.json", "networkpolicies.json", "events.txt", "helm.txt", "secrets.txt"):
+            assert f"clusters/{dc}/{name}" in files
+        for name in ("wan-members.json", "config-entries.json", "acl-replication.json", "services.json"):
+            assert f"consul/{dc}/{name}" in files
+    assert "a line of the log" in files["clusters/eks/logs/consul-server-0/server.log"]
+    assert {"index.html", "status.json", "checks.txt", "probes.html", "versions.txt"} <= files.keys()
+
+
+def test_the_index_leads_to_every_file_and_loads_nothing(federated: Meshkit) -> None:
+    files = unpacked(federated("support-bundle"))
+    index = files.pop("index.html")
+    assert [path for path in files if f'href="./{path}"' not in index] == []
+    assert "default-src &#x27;none&#x27;" in index
+    assert "<script" not in index
+    assert "http:" not in index
+
+
+def test_no_secret_is_in_it(federated: Meshkit, world: FakeFederation) -> None:
+    """Neither one of the federation's, however it came into a log, nor somebody else's beside it."""
+    secrets = secrets_of(world)
+    cluster = world.clusters["aks"]
+    cluster.pod_logs["consul-server-0", "server"] = "\n".join(
+        [*(f"odd: {value}" for value in secrets.values()), f"Authorization: Bearer {CANARY}"]
+    )
+    metadata = {"namespace": "consul", "annotations": {"note": f"password={CANARY}"}}
+    cluster.put({"kind": "ConfigMap", "metadata": metadata | {"name": "shop"}, "data": {"url": f"db://u:{CANARY}@h"}})
+    theirs = {
+        "kind": "Secret",
+        "metadata": {"namespace": "consul", "name": "shop"},
+        "data": {"x": "aHVudGVyMi1jYW5hcnk="},
+    }
+    cluster.put(theirs)
+    cluster.pod_logs["consul-server-0", "server"] += "\nshop says hunter2-canary\n"
+    files = unpacked(federated("support-bundle"))
+    assert leaks(files.values(), {**secrets, "theirs": CANARY, "of a Secret": "hunter2-canary"}) == set()
+    assert "&lt;redacted" not in files["index.html"]
+    assert "gossip key" in files["index.html"]
+    assert "shop says <redacted: aks shop/x>" in files["clusters/aks/logs/consul-server-0/server.log"]
+
+
+def test_a_cluster_that_is_away_is_a_gap_and_the_other_is_there(federated: Meshkit, world: FakeFederation) -> None:
+    world.clusters["eks"].faults.unreachable = True
+    result = federated("support-bundle")
+    files = unpacked(result)
+    assert "not in it: clusters/eks: eks: the API server cannot be reached" in result.err
+    assert "clusters/eks" in files["index.html"]
+    assert "clusters/aks/pods.json" in files
+    assert "fail" in files["index.html"]
+
+
+def test_what_may_not_be_read_is_a_gap_and_the_rest_is_there(federated: Meshkit, world: FakeFederation) -> None:
+    for resource in ("events", "secrets", "pods/log"):
+        for verb in ("get", "list"):
+            world.clusters["eks"].faults.forbid(verb, resource)
+    result = federated("support-bundle")
+    files = unpacked(result)
+    for name in ("events.txt", "secrets.txt", "logs/consul-server-0/server.log"):
+        assert f"not in it: clusters/eks/{name}" in result.err
+        assert f"clusters/eks/{name}" not in files
+    assert "clusters/eks/pods.json" in files
+
+
+def test_a_container_that_was_started_again_has_both_its_logs(
+    federated: Meshkit, world: FakeFederation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cluster = world.clusters["aks"]
+    listed = cluster.list
+
+    def restarted(kind: str, namespace: str = "", *, selector: str = "") -> list[dict[str, Any]]:
+        found = list(listed(kind, namespace, selector=selector))
+        for state in (state for pod in found for state in pod.get("status", {}).get("containerStatuses", ())):
+            state["restartCount"] = 1
+        return found
+
+    monkeypatch.setattr(cluster, "list", restarted)
+    cluster.pod_logs["consul-server-0", "server"] = "now\n"
+    cluster.pod_logs["consul-server-0", "server before"] = "panic: then\n"
+    files = unpacked(federated("support-bundle"))
+    assert "now" in files["clusters/aks/logs/consul-server-0/server.log"]
+    assert "panic: then" in files["clusters/aks/logs/consul-server-0/server.before.log"]
+
+
+def test_only_its_owner_reads_it(federated: Meshkit) -> None:
+    result = federated("support-bundle", "--file", "mine.tar.gz")
+    assert result.out == "mine.tar.gz\n"
+    assert Path("mine.tar.gz").stat().st_mode & 0o777 == 0o600
+    assert list(Path.cwd().iterdir()) == [Path.cwd() / "mine.tar.gz"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("--file", "here.tar.gz"), "here.tar.gz exists"),
+        (("--file", "bundle.zip"), "bundle.zip is not a name for the archive"),
+        (("--file", ".tar.gz"), ".tar.gz is not a name for the archive"),
+        (("--file", "nowhere/x.tar.gz"), "nothing can be written to nowhere"),
+        (("--since", "soon"), "--since"),
+        (("--since", "8d"), "--since"),
+    ],
+)
+def test_a_wrong_call_is_refused_before_anything_is_read(
+    federated: Meshkit, world: FakeFederation, arguments: tuple[str, ...], said: str
+) -> None:
+    Path("here.tar.gz").touch()
+    before = world.clusters["aks"].faults.calls
+    result = federated("support-bundle", *arguments)
+    assert (result.code, result.out) == (2, "")
+    assert said in result.err
+    assert world.clusters["aks"].faults.calls == before
+
+
+def test_a_full_disk_leaves_no_archive(federated: Meshkit, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(archive, "_add", full)
+    result = federated("support-bundle", "--file", "mine.tar.gz")
+    assert result.code == 1
+    assert "mine.tar.gz can't be written: No space left on device" in result.err
+    assert list(Path.cwd().iterdir()) == []
