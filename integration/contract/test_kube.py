@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import datetime
 from http.client import HTTPConnection, HTTPResponse
 
 import pytest
@@ -73,6 +74,10 @@ def test_logs(kube: KubeClient) -> None:
     assert pod is not None
     container = pod["spec"]["containers"][0]["name"]
     assert len(kube.logs(pod["metadata"]["name"], "kube-system", container, lines=1).splitlines()) == 1
+    lines = kube.history(pod["metadata"]["name"], "kube-system", container, 86_400.0).splitlines()
+    assert lines
+    assert all(datetime.fromisoformat(line.partition(" ")[0]).year > 2000 for line in lines)
+    assert kube.history(pod["metadata"]["name"], "kube-system", container, 86_400.0, previous=True) == ""
 
 
 def test_terminating_namespace(kube: KubeClient, lab: Lab, namespace: Callable[[str], str]) -> None:

@@ -84,7 +84,8 @@ def _gaps(bundle: Bundle) -> Iterator[Markup]:
 
 def _listing(files: Sequence[File]) -> Iterator[Markup]:
     yield tag("h2", "Files")
-    for folder, group in groupby(files, key=lambda file: file.path.rpartition("/")[0]):
+    ordered = sorted(files, key=lambda file: file.path.rpartition("/"))
+    for folder, group in groupby(ordered, key=lambda file: file.path.rpartition("/")[0]):
         if folder:
             yield tag("h3", folder)
         yield tag("ul", [tag("li", _link(file), " ", tag("small", file.title)) for file in group])

@@ -146,6 +146,7 @@ class KubeContract:
     def test_logs_missing(self, kube: Kube, namespace: str) -> None:
         """A pod that is not there has said nothing."""
         assert kube.logs("missing", namespace, "main") == ""
+        assert kube.history("missing", namespace, "main", 60.0) == ""
 
     def test_pod_get_missing(self, kube: Kube, namespace: str) -> None:
         """A request to a pod that is not there is not mistaken for an answer of its own."""

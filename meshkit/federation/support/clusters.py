@@ -64,7 +64,7 @@ def _of_namespace(context: Context, dc: Datacenter, place: str) -> Iterator[File
         except MeshkitError as error:
             yield Gap(name, error.message)
         else:
-            yield File(name, f"{len(found)} objects", _json(manifests.shown(list(found))))
+            yield File(name, _number(found, "object"), _json(manifests.shown(list(found))))
     try:
         listed = manifests.secrets(kube.list("Secret", dc.namespace))
         yield File(f"{place}/secrets.txt", "names and keys, nothing of their content", _lines(listed))
@@ -83,7 +83,7 @@ def _events(context: Context, dc: Datacenter, place: str, since_s: float) -> Ite
     except MeshkitError as error:
         yield Gap(f"{place}/events.txt", error.message)
     else:
-        yield File(f"{place}/events.txt", f"{len(found)} events", _lines(found))
+        yield File(f"{place}/events.txt", _number(found, "event"), _lines(found))
 
 
 def _images(pods: Sequence[Manifest]) -> Iterator[str]:
@@ -111,7 +111,7 @@ def _log(context: Context, dc: Datacenter, log: Log, since_s: float) -> File | G
         text = context.kube[dc.name].history(log.pod, dc.namespace, log.container, since_s, previous=log.previous)
     except MeshkitError as error:
         return Gap(path, error.message)
-    return File(path, f"{len(text.splitlines())} lines", text) if text else None
+    return File(path, _number(text.splitlines(), "line"), text) if text else None
 
 
 def _releases(context: Context, dc: Datacenter, place: str) -> Iterator[File | Gap]:
@@ -125,6 +125,10 @@ def _releases(context: Context, dc: Datacenter, place: str) -> Iterator[File | G
         for name, release in found.items()
     )
     yield File(f"{place}/helm.txt", "Helm releases", _lines(lines))
+
+
+def _number(found: Sequence[Any], what: str) -> str:
+    return f"{len(found):,} {what}{'' if len(found) == 1 else 's'}"
 
 
 def _plural(kind: str) -> str:
