@@ -36,6 +36,12 @@ class Ladder:
         return next((name for name in RUNGS if name in self.rungs and not _passes(self.rungs[name])), "")
 
     @property
+    def consequences(self) -> frozenset[str]:
+        """Rungs above the broken one that let nothing through either: they need what is broken."""
+        above = list(RUNGS)[list(RUNGS).index(self.broken) + 1 :] if self.broken else []
+        return frozenset(name for name in above if name in self.rungs and not _passes(self.rungs[name]))
+
+    @property
     def network_s(self) -> float | None:
         """The network's median round trip."""
         return _median(self.rungs.get(NETWORK))

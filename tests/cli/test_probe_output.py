@@ -147,3 +147,19 @@ def test_an_empty_outcome_is_rendered_in_every_form() -> None:
     empty = replace(outcome(), windows=())
     for form in get_args(Form):
         assert output.rendered(empty, cast("Form", form), ladder=True)
+
+
+def test_what_follows_from_a_broken_rung_is_not_told_again() -> None:
+    """The ladder names the first broken rung; of the rungs above it only what is no consequence is worth a line."""
+    windows = []
+    for rung, reason in (("network", "timeout_connect"), ("gateway", "timeout_connect"), ("mesh", "reset")):
+        window = Summary(Series("aks", "eks", "mesh-probe-eks", rung), 1_790_000_000.0, 1.0)
+        window.add(Sample("1", 1_790_000_000.0, reason, "no answer"))
+        windows.append(window)
+    other = Summary(Series("aks", "eks", "shop", "tcp"), 1_790_000_000.0, 1.0)
+    other.add(Sample("1", 1_790_000_000.0, "refused", "nobody listens"))
+    cut = Outcome("mesh", 1_790_000_000.0, 1_790_000_001.0, (*windows, other))
+    assert list(output.failures(cut)) == [
+        "! aks to eks/mesh-probe-eks: network: 1 of 1 timeout_connect: no answer",
+        "! aks to eks/shop: tcp: 1 of 1 refused: nobody listens",
+    ]

@@ -251,3 +251,14 @@ def test_what_passes_and_should_be_refused_is_shown_as_it_is() -> None:
     assert "✘ aks to eks/shop: intention frontend: refused does not hold: 1 of 1 passed" in list(
         probes.remarks(passing)
     )
+
+
+def test_rungs_of_a_service_that_say_the_same_are_one_line() -> None:
+    down = [Judgement("eks", "mesh-probe-eks", rung, "target down", ("aks", "gke")) for rung in (MESH, NETWORK)]
+    path = Judgement("eks", "mesh-probe-eks", GATEWAY, "path down", ("aks",))
+    up = Judgement("aks", "mesh-probe-aks", MESH, "up")
+    said = list(probes.remarks(replace(EMPTY, judgements=(*down, path, up))))
+    assert said[:-1] == [
+        "! eks/mesh-probe-eks: network, mesh: target down: nobody reaches it (aks, gke)",
+        "! eks/mesh-probe-eks: gateway: path down from aks; others reach it",
+    ]

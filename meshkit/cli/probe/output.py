@@ -76,10 +76,12 @@ def rendered(outcome: Outcome, form: Form, *, ladder: bool) -> str:
 
 
 def failures(outcome: Outcome) -> Iterator[str]:
-    """Why series failed, one line each; those with an expectation are spoken of there."""
+    """Why series failed, one line each; not those with an expectation, which are spoken of there, nor consequences."""
     judged_ones = {verdict.summary.series for verdict in outcome.verdicts}
+    consequences = {(each.source, each.destination, rung) for each in outcome.ladders for rung in each.consequences}
     for series, summary in outcome.summaries.items():
-        if summary.failed and series not in judged_ones:
+        follows = (series.source, series.destination, series.probe) in consequences
+        if summary.failed and series not in judged_ones and not follows:
             counts = ", ".join(
                 f"{n} of {summary.sent} {reason}" for reason, n in sorted(summary.reasons.items()) if reason != OK
             )

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from meshkit.probes.expect import Verdict
+from meshkit.probes.ladder import RUNGS
 from meshkit.probes.outcome import Judgement, Outcome
 from meshkit.probes.reasons import REASONS
 from meshkit.probes.summary import Summary
@@ -19,9 +20,8 @@ def remarks(outcome: Outcome) -> Iterator[str]:
     for verdict in outcome.verdicts:
         if not verdict.holds:
             yield f"✘ {unmet(verdict)}"
-    for judgement in outcome.judgements:
-        if judgement.standing != "up":
-            yield f"! {judged(judgement)}"
+    for judgements in _alike(outcome.judgements):
+        yield f"! {judged(judgements)}"
     for source, why in sorted(outcome.sick.items()):
         yield f"! prober sick: {words(source)}: {words(why)}; its samples count, and are marked *"
     for doubt in doubts(outcome):
@@ -39,15 +39,32 @@ def unmet(verdict: Verdict) -> str:
     return words(f"{verdict.summary.series}: {verdict.condition} does not hold: {verdict.seen}") + meaning
 
 
-def judged(judgement: Judgement) -> str:
-    """Where it is broken, as far as the agents together can tell."""
-    target = words(f"{judgement.destination}/{judgement.service}: {judgement.probe}")
+def _alike(judgements: Iterable[Judgement]) -> Iterable[list[Judgement]]:
+    """Those that are not up, the ones of a service that differ only in what was probed together."""
+    found: dict[tuple[str, str, str, tuple[str, ...]], list[Judgement]] = {}
+    for each in judgements:
+        if each.standing != "up":
+            found.setdefault((each.destination, each.service, each.standing, each.sources), []).append(each)
+    return found.values()
+
+
+def judged(alike: Sequence[Judgement]) -> str:
+    """Where it is broken, as far as the agents together can tell, by all probes of a service that say the same."""
+    judgement = alike[0]
+    probes = sorted((each.probe for each in alike), key=lambda name: (_height(name), name))
+    target = words(f"{judgement.destination}/{judgement.service}: {', '.join(probes)}")
     sources = words(", ".join(judgement.sources))
     if judgement.standing == "path down":
         return f"{target}: path down from {sources}; others reach it"
     if judgement.standing == "target down":
         return f"{target}: target down: nobody reaches it ({sources})"
-    return f"{target}: does not answer {sources}, which is alone: the path or the target is down"
+    answers = "do not answer" if len(alike) > 1 else "does not answer"
+    return f"{target}: {answers} {sources}, which is alone: the path or the target is down"
+
+
+def _height(probe: str) -> int:
+    rungs = list(RUNGS)
+    return rungs.index(probe) if probe in rungs else len(rungs)
 
 
 def answers(outcome: Outcome) -> Iterator[str]:
