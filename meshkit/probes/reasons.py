@@ -51,11 +51,12 @@ REASONS = {
     "not_permitted": "this process may not send such packets",
     "no_ports": "this machine has no free source port",
     "no_files": "this process has no free file descriptor",
+    "no_memory": "this machine's kernel has no memory for it",
     "internal": "the prober failed; its message says how",
 }
 """Code to one line for a person."""
 
-OWN = frozenset({"no_identity", "not_permitted", "no_ports", "no_files", "internal"})
+OWN = frozenset({"no_identity", "not_permitted", "no_ports", "no_files", "no_memory", "internal"})
 """Faults of the prober or its machine: they say nothing about the target, good or bad."""
 
 REFUSALS = frozenset({"refused", "reset", "closed", "denied", "prohibited", "tls_alert"})
@@ -80,8 +81,8 @@ _ERRNO = {
     errno.EADDRINUSE: "no_ports",
     errno.EMFILE: "no_files",
     errno.ENFILE: "no_files",
-    errno.ENOBUFS: "no_files",
-    errno.ENOMEM: "no_files",
+    errno.ENOBUFS: "no_memory",
+    errno.ENOMEM: "no_memory",
 }
 
 

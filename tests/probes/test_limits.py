@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import resource
 import socket
 import struct
@@ -10,6 +11,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from meshkit.probes import reasons
 from meshkit.probes.engine import Engine
 from meshkit.probes.io import Io
 from meshkit.probes.mechanisms import tcp
@@ -37,6 +39,12 @@ def test_no_free_descriptor_is_no_files() -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
         io.close()
     assert (sample.reason, sample.rtt_s) == ("no_files", None)
+
+
+@pytest.mark.parametrize("code", [errno.ENOBUFS, errno.ENOMEM])
+def test_a_kernel_without_memory_is_a_fault_of_this_machine(code: int) -> None:
+    assert reasons.of_errno(code, "connect") == "no_memory"
+    assert "no_memory" in reasons.OWN
 
 
 def test_no_free_source_port_is_no_ports(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -64,7 +64,7 @@ class Config:
     kubernetes: Kubernetes
     federation: str = ""
     address: str = ""
-    listen: int = 9102
+    listen: int = 9100
     identity: Identity | None = None
     peers: Mapping[str, str] = field(default_factory=dict)
     peers_s: float = 30.0

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import argparse
+import resource
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,6 +18,7 @@ from meshkit.probes.agent.log import Log
 def main(argv: Sequence[str] | None = None) -> int:
     """Run what is asked for; the exit code."""
     arguments = _parser().parse_args(argv)
+    _open_files()
     try:
         return _run(arguments)
     except MeshkitError as error:
@@ -24,6 +26,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         return error.exit_code
     except KeyboardInterrupt:
         return 130
+
+
+def _open_files() -> None:
+    """As many as this process may: each probe under way has one, and the soft limit is often 1,024."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -14,7 +15,9 @@ import pytest
 
 from meshkit.errors import UsageError
 from meshkit.probes.agent import run
-from meshkit.probes.summary import Summary
+from meshkit.probes.mechanisms.udp import UdpTarget
+from meshkit.probes.probe import Probe, Series
+from meshkit.probes.summary import Summary, merged
 from probes.agent.agents import probe
 
 ARGV = [sys.executable, "-m", "meshkit.probes.agent", "run"]
@@ -49,6 +52,24 @@ def test_a_run_of_a_count_answers_windows_samples_and_an_end(target: int) -> Non
     assert all(0 < window.width_s < 1 for window in windows)
     assert sum("sample" in answer for answer in answers) == 10
     assert answers[-1]["end"]["started"] == 10
+
+
+def test_more_probes_than_the_soft_limit_of_files_are_under_way_at_once() -> None:
+    """Shells and container runtimes set it low for programs that use select; the hard one is what counts."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as silent:
+        silent.bind(("127.0.0.1", 0))
+        target = UdpTarget(*silent.getsockname())
+        series = Series("aks", "eks", "silent", "udp")
+        probes = [Probe(f"p{n}", series, target, 0.1, 1.0).as_wire() for n in range(200)]
+        request = json.dumps({"probes": probes, "count": 1}).encode() + b"\n"
+        command = ["prlimit", "--nofile=64:4096", *ARGV]
+        with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+            assert process.stdin
+            process.stdin.write(request)
+            process.stdin.flush()
+            answers = _answers(process)
+    windows = [Summary.from_wire(wire) for answer in answers for wire in answer.get("windows", ())]
+    assert merged(windows)[series].reasons == {"timeout_reply": 200}
 
 
 def test_a_run_for_a_time_ends_by_itself(target: int) -> None:
