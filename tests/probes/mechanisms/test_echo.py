@@ -9,7 +9,7 @@ import pytest
 
 from meshkit.probes.mechanisms.echo import EchoTarget
 from probes import responders
-from probes.once import observe
+from probes.once import observe, patience_s
 
 
 def _echo(connection: socket.socket) -> None:
@@ -69,5 +69,5 @@ def test_each_fault_has_its_reason_and_only_the_phases_that_were_reached(
     serve: Callable[[socket.socket], None], reason: str, phases: set[str]
 ) -> None:
     with responders.tcp(serve) as port:
-        sample = observe(EchoTarget("127.0.0.1", port), timeout_s=0.3)
+        sample = observe(EchoTarget("127.0.0.1", port), timeout_s=patience_s(reason))
     assert (sample.reason, set(sample.phases), sample.rtt_s) == (reason, phases, None)

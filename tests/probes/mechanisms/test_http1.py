@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import socket
-import time
 from collections.abc import Callable, Generator
 from pathlib import Path
 from types import SimpleNamespace
@@ -22,7 +21,7 @@ from meshkit.probes.reasons import Failed
 from meshkit.probes.sample import Record
 from probes import responders
 from probes.authority import Authority, server_context
-from probes.once import observe
+from probes.once import observe, patience_s
 
 OK = b"HTTP/1.1 200 OK\r\n"
 CHUNKED = OK + b"Transfer-Encoding: chunked\r\n\r\n"
@@ -183,13 +182,11 @@ def test_each_fault_has_its_reason_and_only_the_phases_that_were_reached(
     ca = Authority()
     responder = responders.tls(server_context(ca.leaf(), tmp_path), serve) if secure else responders.tcp(serve)
     with responder as port:
-        begin = time.monotonic()
         target = HttpTarget(f"{'https' if secure else 'http'}://127.0.0.1:{port}/", roots=ca.root)
-        sample = observe(target, timeout_s=0.3)
+        sample = observe(target, timeout_s=patience_s(reason))
     assert (sample.reason, set(sample.phases)) == (reason, phases | ({"tls"} if secure else set())), sample
     assert sample.rtt_s is not None
     assert sample.rtt_s > 0
-    assert time.monotonic() - begin < 2.0
 
 
 def test_a_request_that_is_not_read_times_out_while_it_is_written() -> None:
@@ -197,7 +194,7 @@ def test_a_request_that_is_not_read_times_out_while_it_is_written() -> None:
     with server:
         port = server.getsockname()[1]  # the kernel accepts, nobody reads
         target = HttpTarget(f"http://127.0.0.1:{port}/", method="POST", body="x" * (32 << 20))
-        sample = observe(target, timeout_s=0.3)
+        sample = observe(target, timeout_s=1.0)
     assert (sample.reason, set(sample.phases)) == ("timeout_write", {"connect"})
 
 

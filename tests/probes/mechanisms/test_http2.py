@@ -18,7 +18,7 @@ from meshkit.probes.mechanisms.request import build
 from probes import http2_server, responders
 from probes.authority import Authority, server_context
 from probes.http2_server import frame
-from probes.once import observe
+from probes.once import observe, patience_s
 
 GOAWAY, SETTINGS, HEADERS, CONTINUATION, DATA, PING = 7, 4, 1, 9, 0, 6
 END_STREAM, END_HEADERS = 1, 4
@@ -190,7 +190,7 @@ def test_each_fault_has_its_reason_and_only_the_phases_that_were_reached(
     serve: Callable[[socket.socket], None], reason: str, phases: set[str]
 ) -> None:
     with responders.tcp(serve) as port:
-        sample = observe(_target(port), timeout_s=0.3)
+        sample = observe(_target(port), timeout_s=patience_s(reason))
     assert (sample.reason, set(sample.phases)) == (reason, phases), sample
     assert sample.rtt_s is not None
     assert sample.rtt_s > 0

@@ -18,7 +18,7 @@ from meshkit.probes.mechanisms.secure import presented
 from meshkit.probes.mechanisms.tls import TlsTarget
 from probes import responders
 from probes.authority import HOUR, Authority, server_context
-from probes.once import observe
+from probes.once import observe, patience_s
 
 SPIFFE = "spiffe://b6fc.consul/ns/default/dc/eks/svc/web"
 DAY = timedelta(days=1)
@@ -193,12 +193,10 @@ def _reset(connection: socket.socket) -> None:
 )
 def test_each_fault_has_its_reason_and_no_tls_phase(serve: Callable[[socket.socket], None], reason: str) -> None:
     with responders.tcp(serve) as port:
-        begin = time.monotonic()
-        sample = observe(TlsTarget("127.0.0.1", port), timeout_s=0.3)
+        sample = observe(TlsTarget("127.0.0.1", port), timeout_s=patience_s(reason))
     assert (sample.reason, set(sample.phases)) == (reason, {"connect"})
     assert sample.rtt_s is not None
     assert sample.rtt_s > 0
-    assert time.monotonic() - begin < 2.0
 
 
 def _deny(connection: socket.socket) -> None:
@@ -238,9 +236,9 @@ def test_what_follows_the_greeting_tells_whether_the_mesh_refuses(
 def test_a_watch_longer_than_the_probe_ends_with_it(ca: Authority, tmp_path: Path) -> None:
     with responders.tls(server_context(ca.leaf(), tmp_path), responders.stay) as port:
         begin = time.monotonic()
-        sample = observe(TlsTarget("127.0.0.1", port, roots=ca.root, linger_s=30.0), timeout_s=0.3)
+        sample = observe(TlsTarget("127.0.0.1", port, roots=ca.root, linger_s=30.0), timeout_s=2.0)
     assert sample.ok
-    assert time.monotonic() - begin < 2.0
+    assert time.monotonic() - begin < 20.0
 
 
 @pytest.mark.parametrize("name", [".example", "a" * 300, "a\0b"])
