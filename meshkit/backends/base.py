@@ -56,6 +56,13 @@ class Execution(Protocol):
         """
         ...
 
+    def chunks(self, until: float) -> Iterator[bytes]:
+        """Its stdout as it comes, in pieces of any size, and an empty piece whenever nothing came for a moment.
+
+        So whoever reads can send, or leave, within a second. Errors as with ``lines``.
+        """
+        ...
+
 
 class Kube(Protocol):
     """One Kubernetes cluster, seen through one context."""

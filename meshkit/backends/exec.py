@@ -25,7 +25,7 @@ CHUNK = 32 * 1024
 """The kubelet's own buffer; larger frames are cut somewhere on the way."""
 
 LOOK_S = 0.25
-"""How often ``stopped`` is asked while nothing comes."""
+"""A moment: how often ``stopped`` is asked, or an empty chunk given, while nothing comes."""
 
 LONGEST_LINE = 64 << 20
 WORDS_KEPT = 2000
@@ -83,10 +83,14 @@ class Exec:
         if rest:
             yield rest
 
+    def chunks(self, until: float) -> Iterator[bytes]:
+        """See ``base.Execution``."""
+        while (part := self._read(until, lambda: False)) is not None:
+            yield part
+
     def _read(self, until: float, stopped: Callable[[], bool]) -> bytes | None:
-        """What came on stdout next, None once the command has ended well."""
-        while True:
-            self._wait(until, stopped)
+        """What came on stdout next, nothing after a moment without any, None once the command has ended well."""
+        while self._wait(until, stopped):
             try:
                 opcode, frame = self._connection.recv_data_frame(control_frame=True)
             except (websocket.WebSocketException, OSError) as error:
@@ -103,23 +107,22 @@ class Exec:
             elif number == OUTCOME:
                 self._judge(payload)
                 return None
+        return b""
 
-    def _wait(self, until: float, stopped: Callable[[], bool]) -> None:
-        """Return once there is something to read."""
+    def _wait(self, until: float, stopped: Callable[[], bool]) -> bool:
+        """Whether there is something to read; not longer than a moment."""
+        if stopped():
+            raise MeshkitError(f"{self._context}: interrupted")
+        left = until - time.monotonic()
+        if left <= 0:
+            raise DeadlineError(
+                f"{self._context}: pod {self._pod} does not answer any more",
+                hint="is its node overloaded, or the way to it cut?",
+                detail=self._words,
+            )
         ready = select.poll()  # select() takes no descriptor of 1024 and over
         ready.register(self._connection.sock, select.POLLIN)
-        while True:
-            if stopped():
-                raise MeshkitError(f"{self._context}: interrupted")
-            left = until - time.monotonic()
-            if left <= 0:
-                raise DeadlineError(
-                    f"{self._context}: pod {self._pod} does not answer any more",
-                    hint="is its node overloaded, or the way to it cut?",
-                    detail=self._words,
-                )
-            if channel.pending(self._connection) or ready.poll(1000 * min(LOOK_S, left)):
-                return
+        return channel.pending(self._connection) or bool(ready.poll(1000 * min(LOOK_S, left)))
 
     def _judge(self, payload: bytes) -> None:
         """Nothing for success, MeshkitError with the command's own last words otherwise."""

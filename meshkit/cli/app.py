@@ -32,6 +32,7 @@ COMMANDS = {
     "destroy": "Remove the federation from all its clusters.",
     "init": "Print a commented mesh.yaml for federate -f.",
     "probe": "Measure connectivity and latency between services and clouds, once or on a schedule.",
+    "capture": "Show what passes a mesh gateway: for whom each connection is, and how TCP fares.",
     "support-bundle": "Gather everything that helps to tell what is wrong in one archive, without secrets.",
     "lab": "Run real local clusters with an emulated WAN between them.",
 }

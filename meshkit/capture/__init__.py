@@ -1,0 +1,1 @@
+"""What passes a mesh gateway, read from its packets: names out of TLS hellos, health out of TCP headers."""
