@@ -43,14 +43,15 @@ class CaptureFile:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.truncated = False
-        self._reader = _open(path)
+        self._file = _open(path)
+        self._reader = _reader(path, self._file)
         self._whole = 0
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._reader.close()
+        self._file.close()
 
     def frames(self) -> Iterator[Frame]:
         """All packets that are whole, or cut on purpose; UsageError at a link type that is not known."""
@@ -109,21 +110,24 @@ def _blocks_end_early(file: BinaryIO, place: int, end: int, order: str) -> bool:
     return False
 
 
-def _open(path: Path) -> Any:
+def _open(path: Path) -> BinaryIO:
     try:
         if path.stat().st_size == 0:
             raise UsageError(f"{path} is empty", hint="no capture program has written even its header")
-        with path.open("rb"):
-            pass
+        return path.open("rb")
     except OSError as error:
         raise UsageError(f"{path} can't be read: {error.strerror}", hint="meshkit capture --read FILE") from error
+
+
+def _reader(path: Path, file: BinaryIO) -> Any:
     logging.getLogger("scapy").setLevel(logging.CRITICAL)  # its warnings are ours to tell
     from scapy.error import Scapy_Exception  # noqa: PLC0415 - scapy takes half a second to import
     from scapy.utils import RawPcapReader  # noqa: PLC0415
 
     try:
-        return RawPcapReader(str(path))
+        return RawPcapReader(file)
     except (Scapy_Exception, OSError, EOFError, struct.error, ValueError, IndexError, KeyError, TypeError) as error:
+        file.close()
         raise UsageError(f"{path} is no capture file", hint="pcap or pcapng, as tcpdump and Wireshark write") from error
 
 

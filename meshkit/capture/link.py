@@ -5,7 +5,6 @@ https://www.tcpdump.org/linktypes.html; the two numbers of raw IP are what syste
 
 from __future__ import annotations
 
-import sys
 from typing import NamedTuple
 
 from meshkit.capture.pod.wire import OUTGOING
@@ -39,9 +38,13 @@ def network(link: int, frame: bytes) -> Network | None:
         return _ethertype(frame, 14, 16, frame[0:2])
     if link == LINUX_SLL2:
         return _ethertype(frame, 0, 20, frame[10:11])
-    order = sys.byteorder if link == NULL else "big"
-    families = {int.from_bytes(frame[:4], order), int.from_bytes(frame[:4], "little")}
-    return Network(4, None) if families & FAMILIES else None
+    return _family(frame)
+
+
+def _family(frame: bytes) -> Network | None:
+    """The capturing machine's own number of the protocol, in its own byte order: either one of the two."""
+    either = {int.from_bytes(frame[:4], "big"), int.from_bytes(frame[:4], "little")}
+    return Network(4, None) if len(frame) > 4 and either & FAMILIES else None  # noqa: PLR2004 - that number
 
 
 def _ethernet(frame: bytes) -> Network | None:

@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 
 from fakes import objects, workloads
 from fakes.agent import Agents
+from fakes.captures import Captures
 from fakes.clock import FakeClock
 from fakes.faults import Faults
 from fakes.workloads import Rollout
@@ -60,6 +61,7 @@ class FakeCluster:
         self.pod_logs: dict[tuple[str, str], str] = {}
         self.answer: Answer | None = None
         self.agents = Agents()
+        self.captures = Captures()
         for name in ("default", "kube-system"):
             self.put({"kind": "Namespace", "metadata": {"name": name}})
         self.put({"kind": "Node", "metadata": {"name": f"{context}-node"}, "spec": {"providerID": f"fake://{context}"}})
@@ -139,7 +141,8 @@ class FakeCluster:
             return deepcopy(self._store(key, objects.merge(left, manifest)))
 
     def patch(self, ref: Ref, body: Manifest, *, subresource: str = "") -> Manifest:
-        self.faults.check("patch", objects.resource_of(ref.kind))
+        resource = objects.resource_of(ref.kind)
+        self.faults.check("patch", f"{resource}/{subresource}" if subresource == "ephemeralcontainers" else resource)
         key = (ref.kind, ref.namespace, ref.name)
         with self.lock:
             found = self._objects.get(key)
@@ -149,6 +152,8 @@ class FakeCluster:
             if asked not in (None, found["metadata"]["resourceVersion"]):
                 raise ConflictError(f"{self._context}: {ref} has been modified; apply to the latest version")
             changed = {k: v for k, v in body.items() if (k == "status") == (subresource == "status")}
+            if subresource == "ephemeralcontainers":
+                changed |= {"status": self.captures.admit(self._context, found, body)}
             patched = deepcopy(self._store(key, objects.merge_patch(found, changed)))
             if patched["metadata"].get("deletionTimestamp") and not patched["metadata"].get("finalizers"):
                 self._remove(key)
@@ -193,7 +198,11 @@ class FakeCluster:
     def exec(self, pod: str, namespace: str, container: str, command: Sequence[str]) -> Iterator[Execution]:
         self.faults.check("exec", "pods/exec")
         self._require_pod(pod, namespace)
-        assert container in {state["name"] for state in self._containers(pod, namespace)}
+        if container in {state["name"] for state in self._containers(pod, namespace, "ephemeralContainerStatuses")}:
+            with self.captures.run(pod, command) as execution:
+                yield execution
+            return
+        assert container in {state["name"] for state in self._containers(pod, namespace, "containerStatuses")}
         with self.agents.run(command) as execution:
             yield execution
 
@@ -263,9 +272,9 @@ class FakeCluster:
         if self.find(Ref("Pod", pod, namespace)) is None:
             raise NotFoundError(f'{self._context}: pods "{pod}" not found')
 
-    def _containers(self, pod: str, namespace: str) -> Sequence[Manifest]:
+    def _containers(self, pod: str, namespace: str, part: str) -> Sequence[Manifest]:
         found = self.find(Ref("Pod", pod, namespace)) or {}
-        states: Sequence[Manifest] = found.get("status", {}).get("containerStatuses", ())
+        states: Sequence[Manifest] = found.get("status", {}).get(part, ())
         return states
 
     def _empty(self, namespace: str) -> None:
