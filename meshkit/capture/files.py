@@ -132,7 +132,7 @@ def _reader(path: Path, file: BinaryIO) -> Any:
 
 
 class Writer:
-    """A pcap for Wireshark and tcpdump, made with its first packet, or when it is closed well.
+    """A pcap for Wireshark and tcpdump, made with its first packet, or when it is closed.
 
     With directions it is "Linux cooked v2", else raw IP. Packets must have been cut to what may be seen.
     """
@@ -154,16 +154,16 @@ class Writer:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """Close it; without a packet there is a file all the same, unless something went wrong."""
-        if kind is None:
-            with self._told():
-                self._opened().close()
-        elif self._file is not None:
+    def __exit__(self, *_: object) -> None:
+        """What was written stays; an error has been told by now, or another one is under way."""
+        if self._file is not None:
             with suppress(OSError):
                 self._file.close()
+
+    def close(self) -> None:
+        """All of it is in the file now, which is there without a packet too; MeshkitError when it is not."""
+        with self._told():
+            self._opened().close()
 
     def write(self, packet: Packet) -> None:
         """One packet, as cut."""

@@ -50,6 +50,7 @@ Kind = Literal[
     "cut",
     "silent",
     "open before",
+    "rest",
 ]
 
 
@@ -94,8 +95,9 @@ SAID: dict[Kind, str] = {
     "no name": "TLS without a name",
     "not tls": "not TLS",
     "cut": "hello not captured whole",
-    "silent": "nothing said yet",
+    "silent": "no hello",
     "open before": "open before the capture",
+    "rest": "all others",
 }
 
 

@@ -10,11 +10,15 @@ from collections.abc import Collection, Iterator
 from fnmatch import fnmatchcase
 
 from meshkit.capture.connection import Connection, Way
+from meshkit.capture.meaning import Meaning
 from meshkit.capture.packet import Packet
 from meshkit.capture.segment import ACK, SYN, Address, Segment, SkippedError, segment
 from meshkit.capture.totals import Destination, Totals, destination
 
-MOST_CONNECTIONS, MOST_PORTS = 10_000, 1000
+MOST_CONNECTIONS, MOST_PORTS, MOST_DESTINATIONS = 10_000, 1000, 500
+REST = Meaning("rest")
+"""Whoever can reach a gateway may ask it for any number of names."""
+
 CONSUL_PORTS = frozenset({443, 8300, 8301, 8302, 8443, 8501, 8502, 8503, 20000})
 """Gateways, servers and sidecars by default: what tells servers from clients where no SYN was seen."""
 
@@ -127,7 +131,9 @@ class Table:
     def _count(self, sums: dict[Destination, Totals], connection: Connection) -> None:
         where = destination(connection)
         if where not in sums:
-            sums[where] = Totals()
+            if len(sums) >= MOST_DESTINATIONS:
+                where = Destination(connection.way, REST)
+            sums.setdefault(where, Totals())
         sums[where].add(connection, self.last_ns)
 
 

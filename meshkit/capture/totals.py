@@ -13,6 +13,8 @@ from meshkit.capture.segment import Address
 from meshkit.capture.stream import Stream
 from meshkit.probes.stats import Sketch
 
+NAMELESS = frozenset({"open before", "silent"})
+
 
 class Destination(NamedTuple):
     """Where connections go: ``in`` were opened to the gateway, ``out`` by it; empty where the capture can't tell.
@@ -28,7 +30,7 @@ class Destination(NamedTuple):
 def destination(connection: Connection) -> Destination:
     """Of a connection, as far as is known by now."""
     meaning = connection.meaning
-    if meaning.kind != "open before":
+    if meaning.kind not in NAMELESS:
         return Destination(connection.way, meaning)
     return Destination(
         connection.way, meaning, connection.client_address if connection.way == "in" else connection.server_address

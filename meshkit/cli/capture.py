@@ -9,6 +9,7 @@ import typer
 
 from meshkit.cli import completion
 from meshkit.cli.options import Contexts, FederationName, Namespace, Output
+from meshkit.errors import UsageError
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
@@ -103,6 +104,8 @@ def capture(  # noqa: PLR0913 - one parameter per option
     writer = Writer(write, force=force, directions=read is None) if write else None
     if writer:
         writer.check()
+    if read and write and write.exists() and write.samefile(read):
+        raise UsageError("-w would write over the file that is read", hint="-w another one")
     if read:
         result, failures = capturing.saved(read, wanted, writer, tuple(port or ()))
     else:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Collection, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -57,10 +57,8 @@ def saved(
     """A file's packets."""
     from meshkit.capture import saved as files
 
-    with ExitStack() as stack:
-        if writer:
-            stack.enter_context(writer)
-        return files.read(path, wanted, writer, ports), ()
+    with writer or nullcontext():
+        return files.read(path, wanted, writer, ports), _closed(writer)
 
 
 def live(
@@ -75,12 +73,20 @@ def live(
     found = place.find(context, dc, request.pod, request.ports, request.image)
     session = Session(dc.name, wanted, writer, found.ports)
     capture = Capture(context, found, session)
-    with ExitStack() as stack:
-        if writer:
-            stack.enter_context(writer)
+    with writer or nullcontext():
         with View(context.observe, dc.name) as view:
             result = capture.run(request.for_s, view)
-    return result, tuple(capture.failures)
+        return result, (*capture.failures, *(() if capture.failures else _closed(writer)))
+
+
+def _closed(writer: Writer | None) -> Sequence[MeshkitError]:
+    """What the end of the file meets: the result is shown all the same."""
+    try:
+        if writer:
+            writer.close()
+    except MeshkitError as error:
+        return (error,)
+    return ()
 
 
 def show(result: Result, form: str, *, connections: bool) -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
@@ -27,42 +28,60 @@ def load(packet: bytes, place: int, size: int) -> int:
     return int.from_bytes(packet[place : place + size], "big")
 
 
+@dataclass
+class Machine:
+    """Classic BPF, of the instructions that are used, at one packet."""
+
+    packet: bytes
+    around: dict[int, int]
+    at: int = 0
+    a: int = 0
+    x: int = 0
+
+    def load(self, k: int, size: int) -> None:
+        self.a = load(self.packet, k, size)
+
+    def look(self, k: int) -> None:
+        self.a = self.around[k]
+
+    def header(self, k: int) -> None:
+        self.x = 4 * (load(self.packet, k, 1) & 15)
+
+    def put(self, name: str, value: int) -> None:
+        setattr(self, name, value)
+
+    def jump(self, by: int) -> None:
+        self.at += by
+
+
+STEPS: dict[int, Callable[[Machine, int, int, int], None]] = {
+    0x20: lambda m, _yes, _no, k: m.look(k),
+    0x28: lambda m, _yes, _no, k: m.load(k, 2),
+    0x30: lambda m, _yes, _no, k: m.load(k, 1),
+    0x48: lambda m, _yes, _no, k: m.load(m.x + k, 2),
+    0x50: lambda m, _yes, _no, k: m.load(m.x + k, 1),
+    0xB1: lambda m, _yes, _no, k: m.header(k),
+    0x01: lambda m, _yes, _no, k: m.put("x", k),
+    0x0C: lambda m, _yes, _no, _k: m.put("a", m.a + m.x),
+    0x54: lambda m, _yes, _no, k: m.put("a", m.a & k),
+    0x74: lambda m, _yes, _no, k: m.put("a", m.a >> k),
+    0x15: lambda m, yes, no, k: m.jump(yes if m.a == k else no),
+    0x45: lambda m, yes, no, k: m.jump(yes if m.a & k else no),
+    0x05: lambda m, _yes, _no, k: m.jump(k),
+}
+
+
 def kept(program: Program, packet: bytes, *, device: int = ETHERNET) -> int:
-    """How many bytes of a packet the kernel copies: classic BPF, of the instructions that are used."""
+    """How many bytes of a packet the kernel copies."""
     protocol = 0x86DD if packet[:1] and packet[0] >> 4 == 6 else 0x0800
-    around = {packet_filter.PROTOCOL: protocol, packet_filter.DEVICE_TYPE: device}
-    at = a = x = 0
+    machine = Machine(packet, {packet_filter.PROTOCOL: protocol, packet_filter.DEVICE_TYPE: device})
     try:
         while True:
-            code, yes, no, k = program[at]
-            at += 1
-            match code:
-                case 0x20:
-                    a = around[k]
-                case 0x28 | 0x30 | 0x48 | 0x50:
-                    a = load(packet, k + (x if code & 0x40 else 0), 2 if code & 0x08 else 1 if code & 0x10 else 4)
-                case 0xB1:
-                    x = 4 * (load(packet, k, 1) & 15)
-                case 0x01:
-                    x = k
-                case 0x0C:
-                    a += x
-                case 0x54:
-                    a &= k
-                case 0x74:
-                    a >>= k
-                case 0x15:
-                    at += yes if a == k else no
-                case 0x45:
-                    at += yes if a & k else no
-                case 0x05:
-                    at += k
-                case 0x06:
-                    return min(k, len(packet))
-                case 0x16:
-                    return min(a, len(packet))
-                case _:
-                    pytest.fail(f"an instruction that no test knows: {code:#x}")
+            code, yes, no, k = program[machine.at]
+            if code in {packet_filter.RETURN, packet_filter.RETURN_A}:
+                return min(k if code == packet_filter.RETURN else machine.a, len(packet))
+            machine.at += 1
+            STEPS[code](machine, yes, no, k)
     except OutsideError:
         return 0
 

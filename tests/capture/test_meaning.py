@@ -59,7 +59,7 @@ def test_parts_of_a_service() -> None:
     [
         (NOT_TLS, True, "not TLS"),
         (CUT, True, "hello not captured whole"),
-        (AWAITED, True, "nothing said yet"),
+        (AWAITED, True, "no hello"),
         (AWAITED, False, "open before the capture"),
     ],
 )

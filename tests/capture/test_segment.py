@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -99,10 +100,8 @@ def test_what_can_not_be_followed_says_why(packet: bytes, reason: str) -> None:
 
 @given(st.binary(max_size=120), st.integers(0, 1 << 17))
 def test_garbage_is_a_segment_or_skipped(data: bytes, size: int) -> None:
-    try:
+    with suppress(SkippedError):
         assert decoded(data, size).length >= 0
-    except SkippedError:
-        pass
 
 
 ETHER = Ether(src="02:00:00:00:00:01", dst="02:00:00:00:00:02")

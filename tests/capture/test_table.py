@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -103,6 +104,17 @@ def test_what_can_not_be_followed_is_counted_by_reason() -> None:
     table.skip("not IP", 60)
     assert table.skipped == {"not TCP": 1, "cut short": 1, "not IP": 1}
     assert (table.packets, table.bytes, table.first_ns, table.last_ns) == (3, 180, 1, 2)
+
+
+def test_any_number_of_names_has_a_bound(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever can reach a gateway may ask it for anything."""
+    monkeypatch.setattr("meshkit.capture.table.MOST_DESTINATIONS", 2)
+    found = by_label(filled(*(tls(f"n{n}.example", client_port=40000 + n) for n in range(5))))
+    assert {where: totals.connections for where, totals in found.items()} == {
+        ("in", "name n0.example"): 1,
+        ("in", "name n1.example"): 1,
+        ("in", "all others"): 3,
+    }
 
 
 def test_connections_open_before_go_by_their_other_end() -> None:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from time import monotonic
 from typing import Any
 
 from meshkit.backends.base import Manifest
@@ -14,8 +16,8 @@ from meshkit.capture.packet import Packet
 from meshkit.capture.pod import wire
 from meshkit.errors import ForbiddenError, MeshkitError
 
-IDLE_CHUNKS = 10_000
-"""More than any test waits for; an end, so that a program that is never stopped does not hang the tests."""
+MOMENT_S, LONGEST_S = 0.01, 60.0
+"""Between two empty chunks, and until a program that nobody stops ends, so that no test hangs."""
 
 Fetch = Callable[[], Iterator[bytes]]
 
@@ -35,8 +37,8 @@ def counts(kernel: int = 0, buffer: int = 0) -> bytes:
 class Captures:
     """What happens in the gateways' pods of one cluster.
 
-    ``packets`` are sent by pod, or in ``raw`` anything else in their place; a MeshkitError among them is the loss of the
-    connection. ``pod_security`` refuses containers with NET_RAW, ``waiting`` is a reason why none ever starts.
+    ``packets`` are sent by pod, or in ``raw`` anything else in their place; a MeshkitError among them is the loss of
+    the connection. ``pod_security`` refuses containers with NET_RAW, ``waiting`` is a reason why none ever starts.
     """
 
     packets: dict[str, Sequence[Packet]] = field(default_factory=dict)
@@ -74,14 +76,14 @@ class _Program:
     def __init__(self, captures: Captures, pod: str) -> None:
         self._captures = captures
         self._pod = pod
-        self._told = False
+        self._told = threading.Event()
 
     def send(self, data: bytes) -> None:
         if self._pod not in self._captures.requests:
             archive = int(data[:8])
             self._captures.requests[self._pod] = json.loads(data[8 + archive + 8 :])
         elif data == wire.STOP:
-            self._told = True
+            self._told.set()
             self._captures.stopped.append(self._pod)
         else:
             assert data == wire.HEARTBEAT
@@ -96,9 +98,8 @@ class _Program:
         else:
             yield counts()
             yield b"".join(packet(one) for one in self._captures.packets.get(self._pod, ()))
-        for _ in range(IDLE_CHUNKS):
-            if self._told:
-                yield self._captures.last or counts()
-                yield wire.message(wire.END, {})
-                return
+        deadline = monotonic() + LONGEST_S
+        while not self._told.wait(MOMENT_S) and monotonic() < deadline:
             yield b""
+        yield self._captures.last or counts()
+        yield wire.message(wire.END, {})

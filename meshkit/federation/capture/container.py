@@ -58,10 +58,11 @@ def _added(kube: Kube, ref: Ref, place: Place) -> str:
     for _ in range(TRIES):
         pod = _pod(kube, ref)
         there = pod["spec"].get("ephemeralContainers") or []
-        for container in there:
-            if container["name"].startswith(NAME) and "terminated" not in _state(pod, container["name"]):
-                return str(container["name"])
-        name = NAME if not there else f"{NAME}-{len(there) + 1}"
+        ours = [str(each["name"]) for each in there if each["name"].startswith(NAME)]
+        for name in ours:
+            if "terminated" not in _state(pod, name):
+                return name
+        name = f"{NAME}-{len(ours) + 1}" if ours else NAME
         body = {
             "metadata": {"resourceVersion": pod["metadata"]["resourceVersion"]},
             "spec": {"ephemeralContainers": [*there, _container(name, place.image)]},

@@ -13,6 +13,9 @@ from meshkit.federation.objects import GATEWAY_TARGET_PORT
 from meshkit.kubernetes import load_balancer_address
 from meshkit.model import Datacenter
 
+MOST_PORTS = 8
+"""Beside those that gateways listen on; the filter in the kernel takes 16 in all."""
+
 IMAGE = "docker.io/library/python:3.13-slim"
 """Where no agent runs that would name one: its chart's own default."""
 
@@ -34,6 +37,8 @@ class Place:
 def find(context: Context, dc: Datacenter, pod: str = "", ports: Collection[int] = (), image: str = "") -> Place:
     """All running gateway pods, or the one that is named; MeshkitError when there is none."""
     kube = context.kube[dc.name]
+    if len(ports) > MOST_PORTS:
+        raise UsageError("too many ports", hint=f"--port {MOST_PORTS} times at most")
     pods = _gateways(kube, dc, pod)
     listening = {_listening(kube, dc, pods[0])} | {other.gateway_port for other in context.federation.datacenters}
     names = dict(_local(kube, dc)) | _remote(context, dc)

@@ -59,7 +59,7 @@ class Tap:
             if self.stop.is_set() and not leave:
                 execution.send(wire.STOP)
                 leave = now + LAST_WORDS_S
-            elif now - beat > HEARTBEAT_S:
+            elif not leave and now - beat > HEARTBEAT_S:
                 execution.send(wire.HEARTBEAT)
                 beat = now
 

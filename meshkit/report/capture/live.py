@@ -9,7 +9,10 @@ from meshkit.capture.result import Result
 from meshkit.report.capture.tables import FAILED, Table, as_tables, lost
 from meshkit.report.figures import count, duration, words
 
-LEFT_OUT = frozenset({"open", "reordered", "mss"})
+WRAPPED = "destination"
+"""The column that takes what room is left."""
+
+LEFT_OUT = frozenset({"open", "reordered", "mss", "bytes"})
 """For narrow terminals; they are in the result."""
 
 
@@ -28,10 +31,10 @@ class Live:
         from rich.table import Table as RichTable  # noqa: PLC0415
         from rich.text import Text  # noqa: PLC0415
 
-        table = RichTable(box=box.SIMPLE, header_style="dim", pad_edge=False)
+        table = RichTable(box=box.SIMPLE, header_style="dim", pad_edge=False, collapse_padding=True)
         columns, rows = self.table
         for column in columns:
-            table.add_column(Text(column))
+            table.add_column(Text(column), no_wrap=column != WRAPPED)
         for row in rows:
             table.add_row(*(Text(cell, style=_style(cell)) for cell in row))
         return Group(Text(self.title, style="bold"), table, *(Text(note, style="yellow") for note in self.notes))
