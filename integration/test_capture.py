@@ -83,13 +83,12 @@ class Capture:
 def capturing(mesh: Mesh, name: str, *options: str) -> Iterator[Capture]:
     """A capture that has begun; killed when the test leaves it behind."""
     capture = Capture(mesh, name, *options)
-    try:
-        capture.started()
-        yield capture
-    finally:
-        if capture.process.poll() is None:
+    with capture.process:
+        try:
+            capture.started()
+            yield capture
+        finally:
             capture.process.kill()
-            capture.process.communicate()
 
 
 def gateway(mesh: Mesh, name: str) -> str:

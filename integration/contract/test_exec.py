@@ -107,6 +107,42 @@ def test_a_command_that_says_nothing_is_left_at_the_deadline(kube: KubeClient, p
         list(execution.lines(soon(0.5), never))
 
 
+def test_chunks_come_as_they_are_and_empty_ones_while_nothing_does(kube: KubeClient, place: str) -> None:
+    """Bytes of any kind; between the empty ones the reader can send."""
+    sent, got = bytes(range(256)) * 1000 + b"\n\0", b""
+    with kube.exec(POD, place, CONTAINER, ("/bin/cat",)) as execution:
+        told = 0
+        for chunk in execution.chunks(soon()):
+            got += chunk
+            if not chunk:
+                told += 1
+                if told == 1:
+                    execution.send(sent)
+                elif got:
+                    break
+    assert got == sent
+
+
+def test_chunks_end_with_the_command(kube: KubeClient, place: str) -> None:
+    with kube.exec(POD, place, CONTAINER, ("/bin/sh", "-c", "printf one; exit 0")) as execution:
+        assert b"".join(execution.chunks(soon())) == b"one"
+
+
+def test_chunks_of_a_command_that_fails_and_of_one_that_is_silent(kube: KubeClient, place: str) -> None:
+    """As with lines."""
+    with (
+        kube.exec(POD, place, CONTAINER, ("/bin/sh", "-c", "echo why >&2; exit 3")) as execution,
+        pytest.raises(MeshkitError, match="exit code 3") as caught,
+    ):
+        list(execution.chunks(soon()))
+    assert caught.value.detail == "why"
+    with (
+        kube.exec(POD, place, CONTAINER, ("/bin/sleep", "300")) as execution,
+        pytest.raises(DeadlineError, match="does not answer any more"),
+    ):
+        list(execution.chunks(soon(0.7)))
+
+
 def test_an_interrupt_is_heard_while_nothing_comes(kube: KubeClient, place: str) -> None:
     stop = threading.Event()
     threading.Timer(0.3, stop.set).start()

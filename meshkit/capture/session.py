@@ -43,6 +43,11 @@ class Session:
         if not self.full:
             self._taken += self._selection.take(packet, self.table.add(packet, pod))
 
+    def flush(self) -> None:
+        """Have all that was written so far in the file, for whoever reads along."""
+        if self._writer is not None:
+            self._writer.flush()
+
     def result(
         self, losses: Losses = NOTHING_LOST, notes: Sequence[str] = (), names: Mapping[str, str] | None = None
     ) -> Result:

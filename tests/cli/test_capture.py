@@ -213,7 +213,7 @@ class TestView:
         printed = capsys.readouterr()
         assert printed.out == ""
         assert "aks  1.00 s: 53 packets" in printed.err
-        assert "destination" in printed.err
+        assert "✘ 2" in printed.err
 
     def test_quiet_is_quiet(self, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
         monkeypatch.setattr(sys.stderr, "isatty", lambda: True)

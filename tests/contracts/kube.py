@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from meshkit.backends.base import Kube, Manifest, Permission, Ref
-from meshkit.errors import ConflictError, NotFoundError
+from meshkit.errors import ConflictError, ForbiddenError, MeshkitError, NotFoundError
+from meshkit.lab.waiting import wait_until
 
 
 def config_map(name: str, namespace: str, **data: str) -> Manifest:
@@ -153,6 +154,29 @@ class KubeContract:
         with pytest.raises(NotFoundError, match="missing"):
             kube.pod_get("missing", namespace, 80)
 
+    def test_ephemeral_containers(self, kube: Kube, namespace: str) -> None:
+        """They are added through a subresource of their own, and never changed or taken out again."""
+        wait_until(lambda: _applied(kube, _pod("one", namespace)), 30, "the namespace's service account")
+        ref, first = Ref("Pod", "one", namespace), _ephemeral("first")
+        kube.patch(ref, {"spec": {"ephemeralContainers": [first]}}, subresource="ephemeralcontainers")
+        found = kube.get(ref)
+        assert found is not None
+        there = found["spec"]["ephemeralContainers"]
+        added = {"spec": {"ephemeralContainers": [*there, _ephemeral("second")]}}
+        kube.patch(ref, added, subresource="ephemeralcontainers")
+        with pytest.raises(MeshkitError, match="existing ephemeral containers"):
+            kube.patch(ref, {"spec": {"ephemeralContainers": there}}, subresource="ephemeralcontainers")
+        assert [c["name"] for c in (kube.get(ref) or {})["spec"]["ephemeralContainers"]] == ["first", "second"]
+
+    def test_ephemeral_containers_of_a_missing_pod(self, kube: Kube, namespace: str) -> None:
+        """There is nothing to add to."""
+        with pytest.raises(NotFoundError, match="missing"):
+            kube.patch(
+                Ref("Pod", "missing", namespace),
+                {"spec": {"ephemeralContainers": [_ephemeral("first")]}},
+                subresource="ephemeralcontainers",
+            )
+
     def test_cluster_scoped(self, kube: Kube, namespace: str) -> None:
         """Namespaces and StorageClasses have no namespace; one class is the default."""
         found = kube.get(Ref("Namespace", namespace))
@@ -163,6 +187,31 @@ class KubeContract:
 
 
 STAMP = "2026-01-01T00:00:00Z"
+
+
+def _pod(name: str, namespace: str) -> Manifest:
+    """A pod that no node is asked to run."""
+    container = {"name": "main", "image": "contract", "imagePullPolicy": "Never"}
+    spec = {"containers": [container], "schedulerName": "nobody", "automountServiceAccountToken": False}
+    return {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name, "namespace": namespace}, "spec": spec}
+
+
+def _ephemeral(name: str) -> Manifest:
+    return {
+        "name": name,
+        "image": "contract",
+        "imagePullPolicy": "Never",
+        "securityContext": {"capabilities": {"add": ["NET_RAW"]}},
+    }
+
+
+def _applied(kube: Kube, pod: Manifest) -> bool:
+    """Pods are refused until a controller has made a new namespace's service account."""
+    try:
+        kube.apply(pod)
+    except ForbiddenError:
+        return False
+    return True
 
 
 def _names(items: Any) -> list[str]:

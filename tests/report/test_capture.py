@@ -35,11 +35,11 @@ def test_the_live_view_is_for_narrow_terminals(golden: Golden) -> None:
 
     out = io.StringIO()
     view = report.live(result(), 12.5)
-    Console(file=out, width=100, no_color=True).print(view)
+    Console(file=out, width=80, no_color=True).print(view)
     golden("capture-live.txt", out.getvalue())
     out = io.StringIO()
-    Console(file=out, width=100, force_terminal=True, color_system="standard").print(view)
-    assert "\x1b[1;31m1 refused, 1 unanswered" in out.getvalue()
+    Console(file=out, width=80, force_terminal=True, color_system="standard").print(view)
+    assert "\x1b[1;31m✘ 2" in out.getvalue()
 
 
 def test_foreign_names_can_not_write_on_the_terminal() -> None:

@@ -93,6 +93,14 @@ class Capture:
         if self.session.full:
             self._stop.set()
 
+    def _flush(self) -> None:
+        try:
+            with self._lock:
+                self.session.flush()
+        except MeshkitError as error:
+            self.failures.append(error)
+            self._stop.set()
+
     def _attend(self, running: list[Future[None]], for_s: float | None, show: Show) -> None:
         """Until there is a reason to end. The time begins once all programs that could be started capture."""
         began = None
@@ -103,5 +111,6 @@ class Capture:
                 began = now
             lasted = 0.0 if began is None else now - began
             show(self.result(), lasted)
+            self._flush()
             if for_s is not None and lasted >= for_s:
                 return

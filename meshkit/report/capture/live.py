@@ -7,8 +7,9 @@ from typing import Any
 
 from meshkit.capture.result import Result
 from meshkit.report.capture.tables import FAILED, Table, as_tables, lost
-from meshkit.report.figures import count, duration, words
+from meshkit.report.figures import NOTHING, count, duration, words
 
+BROKEN = "✘"
 WRAPPED = "destination"
 """The column that takes what room is left."""
 
@@ -41,18 +42,27 @@ class Live:
 
 
 def _style(cell: str) -> str:
-    number, _, state = cell.partition(",")[0].partition(" ")
-    return "bold red" if number.isdigit() and state in FAILED else ""
+    return "bold red" if cell.startswith(BROKEN) else ""
+
+
+def _short(cell: str) -> str:
+    """Failures of all kinds as one number, with a sign that needs no colour."""
+    parts = [part.partition(" ") for part in cell.split(", ")]
+    if all(number.isdigit() and state in FAILED for number, _, state in parts):
+        return f"{BROKEN} {sum(int(number) for number, _, _ in parts):,}"
+    return cell
 
 
 def live(result: Result, seconds: float) -> Live:
-    """The view after so many seconds."""
+    """The view after so many seconds; a column is there once it has something to tell."""
     ((columns, rows),) = as_tables(result, connections=False)
-    shown = [place for place, column in enumerate(columns) if column not in LEFT_OUT]
-    table = [columns[place] for place in shown], [[row[place] for place in shown] for row in rows]
-    return Live(
-        f"{words(result.source)}  {progress(result, seconds)}", table, tuple(words(note) for note in result.notes)
-    )
+    shown = [
+        place
+        for place, column in enumerate(columns)
+        if column not in LEFT_OUT and (column == WRAPPED or any(row[place] != NOTHING for row in rows))
+    ]
+    table = [columns[place] for place in shown], [[_short(row[place]) for place in shown] for row in rows]
+    return Live(f"{words(result.source)}  {progress(result, seconds)}", table, tuple(words(n) for n in result.notes))
 
 
 def progress(result: Result, seconds: float) -> str:

@@ -13,6 +13,7 @@ from fakes.captures import _Program, counts, packet
 from fakes.federation import FakeFederation
 from fakes.kube import FakeCluster
 from meshkit.backends.base import Ref
+from meshkit.capture import saved
 from meshkit.capture.files import Writer
 from meshkit.capture.pod import wire
 from meshkit.capture.result import Losses, Result
@@ -303,6 +304,21 @@ class TestRun:
         capture(mesh)
         assert wire.HEARTBEAT in sent[1:]
         assert sent[-1] == wire.STOP
+
+    def test_the_file_can_be_read_while_it_grows(
+        self, mesh: FakeFederation, cluster: FakeCluster, tmp_path: Path
+    ) -> None:
+        """For whoever has Wireshark follow it."""
+        cluster.captures.packets = {POD: PACKETS}
+        where, file, seen = found(mesh), tmp_path / "x.pcap", set[int]()
+
+        def look(_result: Result, _seconds: float) -> None:
+            if file.exists():
+                seen.add(saved.read(file, Wanted()).packets)
+
+        with Writer(file) as writer:
+            Capture(mesh.context(), where, Session("aks", Wanted(), writer, where.ports)).run(1.2, look)
+            assert len(PACKETS) in seen
 
     def test_a_full_disk_ends_all_pods_and_is_the_error(self, mesh: FakeFederation, cluster: FakeCluster) -> None:
         two_pods(cluster)
