@@ -313,7 +313,7 @@ class TestRun:
         where, file, seen = found(mesh), tmp_path / "x.pcap", set[int]()
 
         def look(_result: Result, _seconds: float) -> None:
-            if file.exists():
+            if file.exists() and file.stat().st_size:
                 seen.add(saved.read(file, Wanted()).packets)
 
         with Writer(file) as writer:
