@@ -5,7 +5,7 @@ Connections beyond the bound are added to their destination's sums and forgotten
 
 from __future__ import annotations
 
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Collection, Iterator
 from fnmatch import fnmatchcase
 
@@ -33,7 +33,7 @@ class Table:
         self._name = name.lower()
         self._most = most
         self._connections: dict[Key, Connection] = {}
-        self._ended: deque[Key] = deque()
+        self._ended: dict[Key, None] = {}
         self._sums: dict[Destination, Totals] = {}
         self.packets = 0
         self.bytes = 0
@@ -57,7 +57,7 @@ class Table:
         ended = connection.over
         connection.take(found, by_client=by_client)
         if connection.over and not ended:
-            self._ended.append(_key(connection))
+            self._ended[_key(connection)] = None
         return connection
 
     def skip(self, reason: str, size: int) -> None:
@@ -117,13 +117,11 @@ class Table:
 
     def _make_room(self) -> None:
         while len(self._connections) >= self._most:
-            key = self._ended.popleft() if self._ended else next(iter(self._connections))
-            self._forget(key)
+            self._forget(next(iter(self._ended or self._connections)))
 
     def _forget(self, key: Key, *, counted: bool = True) -> None:
-        connection = self._connections.pop(key, None)
-        if connection is None:
-            return
+        connection = self._connections.pop(key)
+        self._ended.pop(key, None)
         self.forgotten += counted
         if self.matches(connection):
             self._count(self._sums, connection)

@@ -84,6 +84,13 @@ def test_a_port_that_is_used_again_is_another_connection() -> None:
     assert (totals.connections, totals.client.retransmissions) == (2, 0)
 
 
+def test_ports_that_are_used_again_and_again_take_no_memory() -> None:
+    """And what is forgotten for room is what has ended, not what has the same ports."""
+    table = filled(*(_later(50_000 + 5000 * n) for n in range(20)), table=Table(most=2))
+    assert (len(table._connections), len(table._ended)) == (1, 1)
+    assert by_label(table)["in", "service backend in aks"].connections == 20
+
+
 def _later(sequence: int) -> Wire:
     wire = Wire()
     wire.sequence = {True: sequence, False: sequence + 70_000}
