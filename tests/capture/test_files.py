@@ -78,8 +78,9 @@ def test_forms(tmp_path: Path, writer: Any, options: dict[str, Any]) -> None:
         (b"\xd4\xc3\xb2\xa1\x02\0", "is no capture file"),
         (b"\x0a\x0d\x0d\x0a\0\0", "is no capture file"),
         (b"\x1f\x8bnot really", "is no capture file"),
-        (gzip.compress(b"a text"), "is no capture file"),
+        (gzip.compress(b"a text", mtime=0), "is no capture file"),
     ],
+    ids=["empty", "a zip", "half a header of pcap", "and of pcapng", "no gzip", "a text, gzipped"],
 )
 def test_what_is_no_capture_file(tmp_path: Path, content: bytes, message: str) -> None:
     path = tmp_path / "x.pcap"
