@@ -12,8 +12,11 @@ from typing import Any
 
 from meshkit.lab import toolchain
 
-FIRST, SECOND, THIRD = os.environ.get("MESHKIT_TEST_CLUSTERS", "test-aks,test-eks,test-gcp").split(",")
-"""Other names let two runs stand beside each other on one machine."""
+WORKER = os.environ.get("PYTEST_XDIST_WORKER", "").removeprefix("gw")
+FIRST, SECOND, THIRD = os.environ.get(
+    "MESHKIT_TEST_CLUSTERS", f"test{WORKER}-aks,test{WORKER}-eks,test{WORKER}-gcp"
+).split(",")
+"""Each worker of a run has clusters of its own; other names let two runs stand beside each other on one machine."""
 
 PAIR = (FIRST, SECOND)
 DELAY_S = 0.035

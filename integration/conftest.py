@@ -1,8 +1,8 @@
 """The clusters that integration tests share: real ones, in the lab, under names of their own.
 
-``test-aks`` and ``test-eks`` are never a user's clusters, so a run beside somebody's lab leaves that alone. They are
-started once per session and removed at its end; what a killed run leaves is removed by the next, since the state of a
-federation in it is gone.
+``test-aks`` and ``test-eks`` are never a user's clusters, so a run beside somebody's lab leaves that alone; with
+several workers each has its own, ``test0-aks`` and so on. They are started once per worker and removed at its end;
+what a killed run leaves is removed by the next, since the state of a federation in it is gone.
 Nothing here skips: where the lab can't run, its error says why, and the tests fail.
 """
 
