@@ -88,8 +88,8 @@ class Kube(Protocol):
         """The object, None when it does not exist."""
         ...
 
-    def list(self, kind: str, namespace: str = "", *, selector: str = "") -> Sequence[Manifest]:
-        """The objects of a kind in a namespace (in all, when empty) that match a label selector."""
+    def list(self, kind: str, namespace: str = "", *, selector: str = "", fields: str = "") -> Sequence[Manifest]:
+        """The objects of a kind in a namespace (in all, when empty) that match a label and a field selector."""
         ...
 
     def apply(self, manifest: Manifest) -> Manifest:
@@ -125,9 +125,29 @@ class Kube(Protocol):
         """Run a command in a container; what it must not show to others goes to its stdin, never into ``command``."""
         ...
 
+    def loopback_get(self, pod: str, namespace: str, port: int, paths: Sequence[str]) -> Sequence[str]:
+        """HTTP GETs to a port of the pod's own loopback, over one connection: the bodies."""
+        ...
+
+    def loopback_send(self, pod: str, namespace: str, port: int, payload: bytes, timeout_s: float) -> Reply:
+        """Connect to a port of the pod's own loopback, send, and wait for an answer or an end."""
+        ...
+
     def forward(self, pod: str, namespace: str, port: int) -> AbstractContextManager[int]:
         """A local port on 127.0.0.1 whose connections reach the pod's port for as long as the context is open."""
         ...
+
+
+@dataclass(frozen=True)
+class Reply:
+    """What a TCP server on a pod's loopback sent back: its first bytes, and whether it then ended the connection.
+
+    ``took_s`` is the time to the first byte, or to the end.
+    """
+
+    data: bytes
+    ended: bool
+    took_s: float
 
 
 @dataclass(frozen=True)
@@ -187,6 +207,20 @@ class Consul(Protocol):
 
     def instances(self, service: str, datacenter: str) -> Sequence[Manifest]:
         """Catalog entries of a service in a datacenter."""
+        ...
+
+    def health(
+        self, service: str, datacenter: str, *, proxies: bool = False, matching: str = ""
+    ) -> Sequence[Manifest]:
+        """Instances of a service (or their sidecars) with node and checks, healthy or not; ``matching`` is a filter."""
+        ...
+
+    def discovery_chain(self, service: str, datacenter: str) -> Manifest:
+        """How a service of a datacenter is resolved here: ``/v1/discovery-chain``."""
+        ...
+
+    def allowed(self, source: str, destination: str) -> bool:
+        """Whether this datacenter's intentions, or else the ACL default, let a service connect to another."""
         ...
 
     def config_entries(self, kind: str) -> Sequence[Manifest]:

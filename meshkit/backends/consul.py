@@ -80,6 +80,26 @@ class ConsulClient:
         _, instances = self._call(lambda: self._client.catalog.service(service, dc=datacenter))
         return instances or []
 
+    def health(
+        self, service: str, datacenter: str, *, proxies: bool = False, matching: str = ""
+    ) -> Sequence[Manifest]:
+        """See ``base.Consul``."""
+        params = [("dc", datacenter)] + ([("filter", matching)] if matching else [])
+        kind = "connect" if proxies else "service"
+        return self._request("get", f"/v1/health/{kind}/{quote(service)}", params=params) or []
+
+    def discovery_chain(self, service: str, datacenter: str) -> Manifest:
+        """See ``base.Consul``."""
+        chain: Manifest = self._request(
+            "get", f"/v1/discovery-chain/{quote(service)}", params=[("compile-dc", datacenter)]
+        )
+        return chain
+
+    def allowed(self, source: str, destination: str) -> bool:
+        """See ``base.Consul``."""
+        params = [("source", source), ("destination", destination)]
+        return bool(self._request("get", "/v1/connect/intentions/check", params=params)["Allowed"])
+
     def config_entries(self, kind: str) -> Sequence[Manifest]:
         """See ``base.Consul``."""
         return self._call(lambda: self._client.config.list(kind)) or []

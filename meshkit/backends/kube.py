@@ -19,8 +19,8 @@ from urllib.parse import quote, urlencode
 
 import urllib3
 
-from meshkit.backends import kube_errors, kubeconfig
-from meshkit.backends.base import Execution, Manifest, Permission, Ref
+from meshkit.backends import kube_errors, kubeconfig, loopback
+from meshkit.backends.base import Execution, Manifest, Permission, Ref, Reply
 from meshkit.backends.exec import Exec
 from meshkit.backends.forward import Forward
 from meshkit.errors import MeshkitError, NotFoundError, UnreachableError
@@ -105,9 +105,10 @@ class KubeClient:
             return None
         return found
 
-    def list(self, kind: str, namespace: str = "", *, selector: str = "") -> Sequence[Manifest]:
+    def list(self, kind: str, namespace: str = "", *, selector: str = "", fields: str = "") -> Sequence[Manifest]:
         """See ``base.Kube``."""
-        query = {"labelSelector": selector} if selector else {}
+        chosen = {"labelSelector": selector, "fieldSelector": fields}
+        query = {name: value for name, value in chosen.items() if value}
         items: Sequence[Manifest] = self._json("GET", _path(kind, namespace), query=query)["items"]
         return items
 
@@ -180,6 +181,16 @@ class KubeClient:
         query += [("command", word) for word in command]
         url = f"{self._configuration.host}{_path('Pod', namespace, pod, 'exec')}?{urlencode(query)}"
         return Exec(self._configuration, url, self._headers, self._context, pod)
+
+    def loopback_get(self, pod: str, namespace: str, port: int, paths: Sequence[str]) -> Sequence[str]:
+        """See ``base.Kube``."""
+        with self.forward(pod, namespace, port) as local:
+            return loopback.get(f"{self._context}: pod {pod}: port {port}", local, paths)
+
+    def loopback_send(self, pod: str, namespace: str, port: int, payload: bytes, timeout_s: float) -> Reply:
+        """See ``base.Kube``."""
+        with self.forward(pod, namespace, port) as local:
+            return loopback.send(local, payload, timeout_s)
 
     def forward(self, pod: str, namespace: str, port: int) -> AbstractContextManager[int]:
         """See ``base.Kube``."""

@@ -74,17 +74,17 @@ def describe(kube: Kube, datacenter: Datacenter, selector: str) -> Iterator[str]
 def _describe_pod(kube: Kube, pod: Manifest) -> Iterator[str]:
     name, namespace = pod["metadata"]["name"], pod["metadata"]["namespace"]
     yield f"pod {name}: {pod['status'].get('phase', 'unknown')}"
-    for container, reason in _waiting(pod):
+    for container, reason in waiting(pod):
         yield f"  container {container}: {reason}"
     about = [e for e in kube.list("Event", namespace) if e["involvedObject"].get("name") == name]
     for event in about[-EVENTS_SHOWN:]:
         yield f"  event {event.get('reason', '')}: {event.get('message', '').strip()}"
-    for container, _ in _waiting(pod):
+    for container, _ in waiting(pod):
         for line in kube.logs(name, namespace, container, lines=LINES_SHOWN).splitlines():
             yield f"  {container} | {line}"
 
 
-def _waiting(pod: Manifest) -> Iterator[tuple[str, str]]:
+def waiting(pod: Manifest) -> Iterator[tuple[str, str]]:
     """Containers that are not ready, and why as far as the kubelet knows."""
     status = pod["status"]
     for container in (*status.get("initContainerStatuses", ()), *status.get("containerStatuses", ())):
@@ -101,7 +101,7 @@ def _waiting(pod: Manifest) -> Iterator[tuple[str, str]]:
 
 def _fail_if_hopeless(kube: Kube, datacenter: Datacenter, selector: str, aside: str) -> None:
     for pod in kube.list("Pod", datacenter.namespace, selector=selector):
-        for container, reason in _waiting(pod):
+        for container, reason in waiting(pod):
             if reason in HOPELESS and container != aside:
                 raise MeshkitError(
                     f"{datacenter.name}: pod {pod['metadata']['name']} can't start: {container}: {reason}",

@@ -46,11 +46,15 @@ OnWindows = Callable[[Sequence[Summary]], None]
 
 @dataclass(frozen=True)
 class Pace:
-    """How long a run is: so many probes of each series, or for a time in seconds; without either until stopped."""
+    """How long a run is: so many probes of each series, or for a time in seconds; without either until stopped.
+
+    ``grace_s`` is how long beyond that a source may take before it counts as missing.
+    """
 
     count: int | None = None
     for_s: float | None = None
     window_s: float = WINDOW_S
+    grace_s: float = GRACE_S
 
 
 @dataclass
@@ -71,9 +75,26 @@ class _Collected:
 def run(context: Context, plan: Plan, pace: Pace, *, on_windows: OnWindows = lambda _: None) -> Outcome:
     """Probe as planned; ``on_windows`` is called about once a window and source, from several threads in turn."""
     began = time.time()
-    collected, stop = _Collected(on_windows), threading.Event()
     notes = list(plan.notes)
-    with _trials(context, plan, pace, notes), ThreadPoolExecutor(max(1, len(plan.probes))) as pool:
+    with _trials(context, plan, pace, notes):
+        windows, missing = collect(context, plan, pace, on_windows=on_windows)
+    return outcome(
+        context.federation.name,
+        windows,
+        expectations(plan),
+        began=began,
+        missing=missing,
+        floors=plan.floors,
+        notes=notes,
+    )
+
+
+def collect(
+    context: Context, plan: Plan, pace: Pace, *, on_windows: OnWindows = lambda _: None
+) -> tuple[Sequence[Summary], Mapping[str, str]]:
+    """The windows of all sources, and why the others sent none; nothing is judged, and no intention written."""
+    collected, stop = _Collected(on_windows), threading.Event()
+    with ThreadPoolExecutor(max(1, len(plan.probes))) as pool:
         running = [
             pool.submit(_probe, context, plan, pace, source, probes, collected, stop)
             for source, probes in plan.probes.items()
@@ -83,15 +104,7 @@ def run(context: Context, plan: Plan, pace: Pace, *, on_windows: OnWindows = lam
         except BaseException:
             stop.set()
             raise
-    return outcome(
-        context.federation.name,
-        collected.windows,
-        expectations(plan),
-        began=began,
-        missing=collected.missing,
-        floors=plan.floors,
-        notes=notes,
-    )
+    return collected.windows, collected.missing
 
 
 def _until_ended(running: Sequence[Future[None]]) -> None:
@@ -258,9 +271,9 @@ def _longest_s(pace: Pace, probes: Sequence[Probe]) -> float:
     """When a run must have ended, in seconds from its start."""
     last = max((probe.timeout_s for probe in probes), default=0.0)
     if pace.for_s is not None:
-        return pace.for_s + last + GRACE_S
+        return pace.for_s + last + pace.grace_s
     if pace.count is not None:
-        return pace.count * max((probe.interval_s for probe in probes), default=0.0) + last + GRACE_S
+        return pace.count * max((probe.interval_s for probe in probes), default=0.0) + last + pace.grace_s
     return float("inf")
 
 

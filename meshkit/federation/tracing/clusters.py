@@ -1,0 +1,118 @@
+"""What one Kubernetes cluster says of a path: its time, its mesh gateway, and the pod behind a catalog entry."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from time import monotonic
+
+from meshkit.backends.base import Kube, Manifest, Ref
+from meshkit.consul.names import GATEWAY, GATEWAY_SELECTOR, GATEWAY_SERVICE
+from meshkit.errors import MeshkitError
+from meshkit.federation.context import Context
+from meshkit.federation.pods import waiting
+from meshkit.kubernetes import is_ready, load_balancer_address
+from meshkit.model import Datacenter
+from meshkit.trace.evidence import Pod, Side
+
+TABLES = ("cat", "/proc/net/tcp", "/proc/net/tcp6")
+LISTEN, SYN_RECEIVED = "0A", "03"
+"""States of include/net/tcp_states.h."""
+
+READ_S = 3.0
+
+
+def look(context: Context, dc: Datacenter) -> Side:
+    """The side without its Consul and Envoys."""
+    kube = context.kube[dc.name]
+    skew = kube.clock() - context.clock.now()
+    public = kube.get(Ref("Service", GATEWAY_SERVICE, dc.namespace))
+    inside = kube.get(Ref("Service", GATEWAY, dc.namespace))
+    workload = kube.get(Ref("Deployment", GATEWAY, dc.namespace))
+    pods = kube.list("Pod", dc.namespace, selector=GATEWAY_SELECTOR)
+    address = load_balancer_address(public) if public else ""
+    return Side(
+        dc.name,
+        dc.context,
+        dc.namespace,
+        dc.primary,
+        skew_s=skew.total_seconds(),
+        gateway_desired=workload["spec"].get("replicas", 0) if workload else 0,
+        gateway_ready=workload.get("status", {}).get("readyReplicas", 0) if workload else 0,
+        gateway_pods=tuple(pod(found) for found in pods),
+        gateway_address=(address, dc.gateway_port) if address else None,
+        gateway_service=_inside(inside),
+    )
+
+
+def _inside(service: Manifest | None) -> tuple[str, int] | None:
+    if service is None:
+        return None
+    address = str(service["spec"].get("clusterIP") or "")
+    ports = service["spec"].get("ports") or ()
+    return (address, int(ports[0]["port"])) if address and ports else None
+
+
+def pod(found: Manifest) -> Pod:
+    """A pod as the path needs it."""
+    status, spec = found.get("status", {}), found.get("spec", {})
+    ports = (port["containerPort"] for part in spec.get("containers", ()) for port in part.get("ports") or ())
+    return Pod(
+        str(found["metadata"]["name"]),
+        str(found["metadata"]["namespace"]),
+        str(status.get("podIP", "")),
+        is_ready(found) and not found["metadata"].get("deletionTimestamp"),
+        str(status.get("phase", "")),
+        tuple(f"{container}: {reason}" for container, reason in waiting(found)),
+        tuple(sorted(int(port) for port in ports)),
+    )
+
+
+def behind(kube: Kube, address: str) -> tuple[Pod | None, tuple[str, ...]]:
+    """The pod that has an address, and its containers; None when no pod of the cluster has it."""
+    for found in kube.list("Pod", fields=f"status.podIP={address}"):
+        if found.get("status", {}).get("phase") in ("Running", "Pending") and not found["spec"].get("hostNetwork"):
+            return pod(found), tuple(str(part["name"]) for part in found["spec"]["containers"])
+    return None, ()
+
+
+def sockets(kube: Kube, where: Pod, containers: tuple[str, ...]) -> tuple[frozenset[tuple[str, int]], frozenset[str]]:
+    """Where the pod listens, and who has begun a connection to it that was never completed.
+
+    All containers of a pod share its network, so the first in which there is a ``cat`` will do.
+    """
+    refusal = MeshkitError(f"pod {where.name} has no container to look from")
+    for container in containers:
+        try:
+            with kube.exec(where.name, where.namespace, container, TABLES) as execution:
+                lines = [line.decode(errors="replace") for line in execution.lines(monotonic() + READ_S, lambda: False)]
+        except MeshkitError as error:
+            refusal = error
+            lines = []
+        if lines:
+            return parsed(lines)
+    raise refusal
+
+
+def parsed(lines: list[str]) -> tuple[frozenset[tuple[str, int]], frozenset[str]]:
+    """Rows of /proc/net/tcp: listening addresses, and peers in SYN_RECV."""
+    rows = [row for line in lines if len(row := line.split()) > 3 and row[0].endswith(":")]  # noqa: PLR2004 - sl, local, remote, st
+    listening = frozenset(_endpoint(row[1]) for row in rows if row[3] == LISTEN)
+    return listening, frozenset(_endpoint(row[2])[0] for row in rows if row[3] == SYN_RECEIVED)
+
+
+def _endpoint(text: str) -> tuple[str, int]:
+    """``0100007F:1F90``: the address in words of the machine's byte order, the port as it is read."""
+    address, _, port = text.partition(":")
+    words = [address[at : at + 8] for at in range(0, len(address), 8)]
+    parts = [part for word in words for part in _octets(word)]
+    if len(words) == 1 or parts[:12] in ([0] * 10 + [255, 255], [0] * 12):
+        last = parts[-4:]
+        if len(words) > 1 and parts == [0] * 15 + [1]:
+            return "127.0.0.1", int(port, 16)
+        return ".".join(map(str, last)), int(port, 16)
+    pairs = (f"{parts[at] << 8 | parts[at + 1]:x}" for at in range(0, 16, 2))
+    return ":".join(pairs), int(port, 16)
+
+
+def _octets(word: str) -> Iterator[int]:
+    yield from reversed(bytes.fromhex(word))

@@ -1,0 +1,158 @@
+"""The evidence of one path, in this order, each step in all clusters at the same time:
+
+planes and clusters; the pods and Envoys that those name; counters, the tagged request, counters again, and meanwhile
+probes of the network; last the handshakes, which would have counted as requests before.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import Any
+
+from meshkit.errors import MeshkitError
+from meshkit.federation.context import Context
+from meshkit.federation.tracing import clusters, measure, planes, proxies, request
+from meshkit.federation.tracing.together import together
+from meshkit.model import Datacenter
+from meshkit.trace import choose
+from meshkit.trace.evidence import Evidence, Measured, Pod, Proxy, Request, Side
+from meshkit.trace.hops import Party, Route
+
+PLANES_S, NETWORK_S, HANDSHAKES_S = 4.0, 6.5, 4.0
+"""Deadlines of the steps; a whole trace of a broken path stays within 10 s of its first answer."""
+
+SOURCE, DESTINATION = "source", "destination"
+Unseen = dict[str, str]
+
+
+@dataclass
+class Trace:
+    """One trace under way."""
+
+    context: Context
+    route: Route
+    path: str = "/"
+    unseen: Unseen = field(default_factory=dict)
+    containers: dict[str, tuple[str, ...]] = field(default_factory=dict)
+
+    def __call__(self) -> Evidence:
+        """Look at everything once."""
+        began, taken_at = self.context.clock.monotonic(), self.context.clock.now()
+        source, destination = self._planes()
+        source, destination = self._pods(source, destination)
+        looks: dict[str, Callable[[], Any]] = {
+            "request": partial(self._request, source, destination),
+            "network": partial(measure.network, self.context, self.route, source, destination),
+        }
+        done, late = together(self.context.clock, looks, NETWORK_S)
+        self.unseen |= late
+        sent, seen = done.get("request", (None, {}))
+        source, destination = _with_proxies(source, seen, SOURCE), _with_proxies(destination, seen, DESTINATION)
+        measured = self._kept(done.get("network")) | self._handshakes(source, destination)
+        if destination.pod:
+            destination = replace(destination, pod=self._sockets(destination, DESTINATION))
+        took_s = self.context.clock.monotonic() - began
+        return Evidence(self.route, taken_at, source, destination, sent, measured, self.unseen, took_s)
+
+    def _planes(self) -> tuple[Side, Side]:
+        """Kubernetes and Consul of both sides."""
+        looks: dict[str, Callable[[], Any]] = {}
+        for name, party in ((SOURCE, self.route.source), (DESTINATION, self.route.destination)):
+            dc = self._datacenter(party)
+            looks[f"{name} cluster"] = partial(clusters.look, self.context, dc)
+            looks[f"{name} Consul"] = partial(planes.look, self.context, dc, party, self.route)
+        answers, unseen = together(self.context.clock, looks, PLANES_S)
+        self.unseen |= unseen
+        return self._side(SOURCE, self.route.source, answers), self._side(DESTINATION, self.route.destination, answers)
+
+    def _side(self, name: str, party: Party, answers: dict[str, Any]) -> Side:
+        dc = self._datacenter(party)
+        side: Side | None = answers.get(f"{name} cluster")
+        if side is None:
+            side = Side(dc.name, dc.context, dc.namespace, dc.primary, reachable=False)
+        view, unseen = answers.get(f"{name} Consul", (None, {}))
+        self.unseen |= unseen
+        return replace(side, consul=view)
+
+    def _datacenter(self, party: Party) -> Datacenter:
+        return next(dc for dc in self.context.federation.datacenters if dc.name == party.datacenter)
+
+    def _pods(self, source: Side, destination: Side) -> tuple[Side, Side]:
+        """The pods of both sidecars."""
+        looks: dict[str, Callable[[], Any]] = {}
+        for name, side in ((SOURCE, source), (DESTINATION, destination)):
+            if (entry := choose.sidecar(side)) and side.reachable:
+                looks[name] = partial(clusters.behind, self.context.kube[side.datacenter], entry.address)
+        answers, unseen = together(self.context.clock, looks, PLANES_S)
+        self.unseen |= {f"{name}'s pod": why for name, why in unseen.items()}
+        self.containers = {name: parts for name, (_, parts) in answers.items()}
+        found: dict[str, Pod | None] = {name: pod for name, (pod, _) in answers.items()}
+        return replace(source, pod=found.get(SOURCE)), replace(destination, pod=found.get(DESTINATION))
+
+    def _request(self, source: Side, destination: Side) -> tuple[Request | None, dict[str, Proxy]]:
+        places = dict(self._places(source, destination))
+        earlier, unseen = proxies.before(self.context, places)
+        self.unseen |= unseen
+        sent = self._send(source)
+        seen, unseen = proxies.after(self.context, places, earlier)
+        self.unseen |= unseen
+        return sent, seen
+
+    def _places(self, source: Side, destination: Side) -> dict[str, proxies.Place]:
+        found: dict[str, proxies.Place] = {}
+        for name, side in ((SOURCE, source), (DESTINATION, destination)):
+            if side.pod:
+                found[f"{name} sidecar"] = proxies.Place(f"{name} sidecar", side.datacenter, side.pod)
+            if self.route.crosses:
+                for place, pod in enumerate(side.gateway_pods):
+                    found[f"{name} gateway {place}"] = proxies.Place(f"{name} gateway", side.datacenter, pod)
+        return found
+
+    def _send(self, source: Side) -> Request | None:
+        upstream = choose.upstream(source, self.route)
+        if source.pod is None or upstream is None:
+            return None
+        kube = self.context.kube[source.datacenter]
+        try:
+            return request.send(kube, source.pod, upstream, request.tag(), self.path)
+        except (MeshkitError, OSError) as error:
+            self.unseen["tagged request"] = str(error)
+            return None
+
+    def _handshakes(self, source: Side, destination: Side) -> dict[str, Measured]:
+        look = partial(measure.handshakes, self.context, self.route, source, destination)
+        looks: dict[str, Callable[[], Any]] = {"handshakes": look}
+        if self.route.crosses:
+            for name, side in ((SOURCE, source), (DESTINATION, destination)):
+                looks[name] = partial(self._gateway_sockets, side)
+        done, late = together(self.context.clock, looks, HANDSHAKES_S)
+        self.unseen |= {name: why for name, why in late.items() if name == "handshakes"}
+        return self._kept(done.get("handshakes"))
+
+    def _gateway_sockets(self, side: Side) -> None:
+        return None
+
+    def _sockets(self, side: Side, name: str) -> Pod | None:
+        if side.pod is None:
+            return None
+        kube = self.context.kube[side.datacenter]
+        look = partial(clusters.sockets, kube, side.pod, self.containers.get(name, ()))
+        done, unseen = together(self.context.clock, {"sockets": look}, PLANES_S)
+        self.unseen |= {f"where {side.pod.name} listens": why for why in unseen.values()}
+        if "sockets" not in done:
+            return side.pod
+        listening, syns = done["sockets"]
+        return replace(side.pod, listening=listening, syns=syns)
+
+    def _kept(self, answer: tuple[dict[str, Measured], Unseen] | None) -> dict[str, Measured]:
+        if answer is None:
+            return {}
+        self.unseen |= answer[1]
+        return answer[0]
+
+
+def _with_proxies(side: Side, seen: dict[str, Proxy], name: str) -> Side:
+    gateways = [proxy for key, proxy in sorted(seen.items()) if key.startswith(f"{name} gateway")]
+    return replace(side, sidecar=seen.get(f"{name} sidecar"), gateway=choose.merged(gateways))

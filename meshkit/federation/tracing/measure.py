@@ -1,0 +1,146 @@
+"""Probes from inside both clusters: connections, the way there, the largest packet, a handshake for each SNI.
+
+Names of what is measured are part of the evidence, see ``trace.measures``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from meshkit.federation.context import Context
+from meshkit.federation.probing import runs
+from meshkit.federation.probing.runs import Pace
+from meshkit.federation.probing.targets import Plan
+from meshkit.probes.mechanisms.path import PathTarget
+from meshkit.probes.mechanisms.tcp import TcpTarget
+from meshkit.probes.mechanisms.tls import TlsTarget
+from meshkit.probes.probe import Probe, Series, Target
+from meshkit.probes.reasons import OK
+from meshkit.probes.summary import Summary, merged
+from meshkit.trace import measures
+from meshkit.trace.evidence import Measured, Side
+from meshkit.trace.hops import Route
+
+Address = tuple[str, int]
+CONNECTS = 40
+"""So many at once show a loss of 5% with 98% certainty: each is a packet there and one back."""
+
+CONNECT_S, PATH_S, HANDSHAKE_S = 2.5, 4.0, 2.5
+GRACE_S = 3.0
+
+
+def network(context: Context, route: Route, source: Side, destination: Side) -> tuple[dict[str, Measured], dict[str, str]]:
+    """What the network between and inside the clusters does; nothing of it reaches a service."""
+    probes: dict[str, list[Probe]] = {}
+
+    def add(where: Side, name: str, target: Target, timeout_s: float, times: int = 1) -> None:
+        series = Series(where.datacenter, "", "", name)
+        made = (Probe(f"{name}/{n}", series, target, 10.0, timeout_s) for n in range(times))
+        probes.setdefault(where.datacenter, []).extend(made)
+
+    if route.crosses:
+        for where, other, name in _ends(source, destination):
+            if public := public_address(where, other):
+                add(where, name, TcpTarget(*public), CONNECT_S, CONNECTS)
+                if where is source:
+                    add(where, measures.PATH, PathTarget(*public), PATH_S)
+                    add(where, measures.MTU, PathTarget(*public, method="icmp", mtu=True), PATH_S)
+        for where, name in ((source, measures.SOURCE_GATEWAY), (destination, measures.DESTINATION_GATEWAY)):
+            if inside := lan_address(where):
+                add(where, name, TcpTarget(*inside), CONNECT_S)
+            for pod in where.gateway_pods[:1]:
+                add(where, f"{name}{measures.POD}", TcpTarget(pod.address, measures.GATEWAY_POD_PORT), CONNECT_S)
+    if sidecar := sidecar_address(destination):
+        add(destination, measures.SIDECAR, TcpTarget(*sidecar), CONNECT_S)
+    return _run(context, probes, {})
+
+
+def handshakes(
+    context: Context, route: Route, source: Side, destination: Side
+) -> tuple[dict[str, Measured], dict[str, str]]:
+    """A real handshake with a mesh certificate for the destination's SNI, at each place that it passes."""
+    domain = next((side.consul.trust_domain for side in (destination, source) if side.consul), "")
+    if not domain:
+        return {}, {"handshakes": "the mesh's trust domain is not known"}
+    probes: dict[str, list[Probe]] = {}
+    for where, name, address, identity in _doors(route, source, destination):
+        there = route.destination
+        target = TlsTarget(
+            *address,
+            server_name=sni(there.service, there.datacenter, domain),
+            spiffe=f"spiffe://{domain}/ns/default/dc/{there.datacenter}/svc/{there.service}",
+            verify="mesh",
+            identity=identity,
+        )
+        series = Series(where.datacenter, "", "", name)
+        probes.setdefault(where.datacenter, []).append(Probe(name, series, target, 10.0, HANDSHAKE_S))
+    return _run(context, probes, {source.datacenter: frozenset({route.source.service})})
+
+
+def sni(service: str, datacenter: str, domain: str) -> str:
+    """What Consul's gateways choose by, https://github.com/hashicorp/consul/blob/v1.22.7/agent/connect/sni.go."""
+    return f"{service}.default.{datacenter}.internal.{domain}"
+
+
+def _ends(source: Side, destination: Side) -> Iterator[tuple[Side, Side, str]]:
+    yield source, destination, measures.THERE
+    yield destination, source, measures.BACK
+
+
+def _doors(route: Route, source: Side, destination: Side) -> Iterator[tuple[Side, str, Address, str]]:
+    if route.crosses:
+        if inside := lan_address(source):
+            yield source, measures.THROUGH, inside, route.source.service
+        if public := public_address(source, destination):
+            yield source, measures.AT_REMOTE_GATEWAY, public, route.source.service
+        if inside := lan_address(destination):
+            yield destination, measures.AT_OWN_GATEWAY, inside, "mesh"
+    if sidecar := sidecar_address(destination):
+        yield destination, measures.AT_SIDECAR, sidecar, "mesh"
+
+
+def public_address(here: Side, there: Side) -> Address | None:
+    """Where a datacenter believes another's gateway to be: that is where its traffic goes."""
+    known = here.consul.gateways.get(there.datacenter, ()) if here.consul else ()
+    return known[0] if known else there.gateway_address
+
+
+def lan_address(side: Side) -> Address | None:
+    """Where sidecars of a datacenter reach its own gateway."""
+    known = side.consul.lan_gateways if side.consul else ()
+    return known[0] if known else side.gateway_service
+
+
+def sidecar_address(side: Side) -> Address | None:
+    """The public listener of the service's sidecar, as registered."""
+    known = side.consul.sidecars if side.consul else ()
+    return (known[0].address, known[0].port) if known else None
+
+
+def _run(
+    context: Context, probes: Mapping[str, Sequence[Probe]], identities: Mapping[str, frozenset[str]]
+) -> tuple[dict[str, Measured], dict[str, str]]:
+    plan = Plan({dc: tuple(found) for dc, found in probes.items()}, identities=identities)
+    windows, missing = runs.collect(context, plan, Pace(count=1, grace_s=GRACE_S))
+    seen = {series.probe: measured(summary) for series, summary in merged(windows).items()}
+    unseen = {
+        f"{dc}: {probe.series.probe}": why for dc, why in missing.items() for probe in probes[dc] if dc in probes
+    }
+    return seen, unseen
+
+
+def measured(summary: Summary) -> Measured:
+    """A series as evidence: its commonest failure is its reason."""
+    failures = {reason: number for reason, number in summary.reasons.items() if reason != OK}
+    reason = max(failures, key=lambda name: failures[name]) if failures else OK
+    return Measured(
+        reason,
+        summary.fault,
+        summary.rtt.quantile(0.5) if summary.rtt.count else None,
+        summary.total.quantile(0.5) if summary.total.count else None,
+        summary.sent,
+        summary.failed,
+        summary.resent,
+        summary.answers,
+        summary.certificate[1] if summary.certificate else None,
+    )

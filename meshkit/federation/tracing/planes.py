@@ -1,0 +1,110 @@
+"""What one datacenter's Consul servers say of a path: catalog, health, intentions, chain, gateways, gossip, replication.
+
+Each question has its own thread and the same deadline: one that goes through a broken WAN is answered by Consul itself
+only after 7 s (rpc_hold_timeout), and must not keep the others.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+from meshkit.backends.base import Consul
+from meshkit.consul import config_entries
+from meshkit.errors import MeshkitError
+from meshkit.federation.context import Context
+from meshkit.federation.tracing.together import together
+from meshkit.model import Datacenter
+from meshkit.trace import catalog
+from meshkit.trace.evidence import Chain, ChainTarget, ConsulView
+from meshkit.trace.hops import Party, Route
+
+ANSWER_S = 3.0
+"""A question through the WAN takes two round trips and some work; the rest of the trace needs its share of 10 s."""
+
+
+def look(context: Context, dc: Datacenter, party: Party, route: Route) -> tuple[ConsulView, dict[str, str]]:
+    """The view of a datacenter whose side of the route is ``party``, and what it would not say."""
+    consul = context.consul(dc.name)
+    answers, unseen = together(context.clock, _questions(consul, dc, party, route), ANSWER_S)
+    view = _view(answers, dc, route)
+    return view, {f"{dc.name}: Consul's {name}": why for name, why in unseen.items()}
+
+
+def _questions(consul: Consul, dc: Datacenter, party: Party, route: Route) -> Mapping[str, Callable[[], Any]]:
+    there = route.destination
+    return {
+        "leader": consul.leader,
+        "catalog": partial(consul.health, party.service, dc.name),
+        "sidecars": partial(consul.health, party.service, dc.name, proxies=True),
+        "view of the destination": partial(consul.health, there.service, there.datacenter, proxies=True),
+        "discovery chain": partial(_chain, consul, there),
+        "intentions": partial(consul.config_entries, config_entries.INTENTIONS),
+        "ACL default": partial(consul.allowed, route.source.service, there.service),
+        "service-defaults": partial(consul.config_entries, "service-defaults"),
+        "proxy-defaults": partial(consul.config_entries, "proxy-defaults"),
+        "service-router": partial(consul.config_entries, "service-router"),
+        "federation states": consul.gateways,
+        "gateways": partial(consul.health, "mesh-gateway", dc.name),
+        "WAN members": consul.wan_members,
+        "ACL replication": consul.acl_replication,
+        "roots": consul.ca_roots,
+    }
+
+
+def _view(answers: Mapping[str, Any], dc: Datacenter, route: Route) -> ConsulView:
+    roots, peers = answers.get("roots") or {}, answers.get("view of the destination")
+    status = answers.get("ACL replication")
+    rules = answers.get("intentions")
+    defaults = answers.get("proxy-defaults") or ()
+    return ConsulView(
+        leader=str(answers.get("leader") or ""),
+        instances=_instances(answers.get("catalog")),
+        sidecars=_instances(answers.get("sidecars")) or (),
+        peers=_instances(peers),
+        chain=answers.get("discovery chain"),
+        rule=None if rules is None else _rule(rules, route, allowed=bool(answers.get("ACL default"))),
+        protocols=_protocols(answers.get("service-defaults") or (), defaults),
+        routes=tuple(sorted(entry["Name"] for entry in answers.get("service-router") or ())),
+        gateways=catalog.wan_addresses(answers.get("federation states") or {}),
+        lan_gateways=catalog.lan_addresses(answers.get("gateways") or ()),
+        wan={member.name: member.status for member in answers.get("WAN members") or ()},
+        replication=catalog.replication(status, primary=dc.primary) if status else "",
+        trust_domain=str(roots.get("TrustDomain") or ""),
+        roots=catalog.serials(roots),
+        gateway_mode=config_entries.gateway_mode(defaults),
+    )
+
+
+def _instances(entries: Any) -> Any:
+    return None if entries is None else catalog.instances(entries)
+
+
+def _rule(entries: Any, route: Route, *, allowed: bool) -> Any:
+    return catalog.rule(entries, route.source.service, route.destination.service, allowed=allowed)
+
+
+def _protocols(defaults: Any, proxy: Any) -> dict[str, str]:
+    """Protocol by service; under ``*`` what proxy-defaults set for all."""
+    found = {entry["Name"]: str(entry.get("Protocol") or "") for entry in defaults}
+    common = next((str((entry.get("Config") or {}).get("protocol") or "") for entry in proxy), "")
+    return {name: protocol for name, protocol in (found | {"*": common}).items() if protocol}
+
+
+def _chain(consul: Consul, there: Party) -> Chain:
+    """The chain, with the number of instances behind each of its targets as far as they can be asked for."""
+    try:
+        chain = catalog.chain(consul.discovery_chain(there.service, there.datacenter))
+    except MeshkitError as error:
+        return Chain(default=False, error=error.message.rpartition("consul: ")[2])
+    return replace(chain, targets=tuple(replace(t, passing=_passing(consul, t)) for t in chain.targets))
+
+
+def _passing(consul: Consul, target: ChainTarget) -> int | None:
+    try:
+        entries = consul.health(target.service, target.datacenter, proxies=True, matching=target.filter)
+    except MeshkitError:
+        return None
+    return catalog.passing(entries)

@@ -1,0 +1,77 @@
+"""The Envoys of a path, read through a forward to their admin before and after the tagged request."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from meshkit.backends.base import Kube
+from meshkit.errors import MeshkitError
+from meshkit.federation.context import Context
+from meshkit.federation.tracing.together import together
+from meshkit.trace import envoy
+from meshkit.trace.evidence import Pod, Proxy
+
+ANSWER_S = 3.0
+Counters = Mapping[str, int]
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where an Envoy runs; ``name`` is how it is called when it can't be seen."""
+
+    name: str
+    datacenter: str
+    pod: Pod
+
+
+def before(context: Context, places: Mapping[str, Place]) -> tuple[dict[str, Counters], dict[str, str]]:
+    """The counters of each place, all read at the same time."""
+    looks: dict[str, Callable[[], Any]] = {
+        key: partial(_counters, context.kube[place.datacenter], place) for key, place in places.items()
+    }
+    answers, unseen = together(context.clock, looks, ANSWER_S)
+    return answers, {places[key].name: why for key, why in unseen.items()}
+
+
+def after(
+    context: Context, places: Mapping[str, Place], earlier: Mapping[str, Counters]
+) -> tuple[dict[str, Proxy], dict[str, str]]:
+    """Each Envoy whole, with what its counters grew by."""
+    looks: dict[str, Callable[[], Any]] = {
+        key: partial(_whole, context.kube[place.datacenter], place, earlier.get(key))
+        for key, place in places.items()
+    }
+    answers, unseen = together(context.clock, looks, ANSWER_S)
+    return answers, {places[key].name: why for key, why in unseen.items()}
+
+
+def _counters(kube: Kube, place: Place) -> Counters:
+    return _parsed(place, lambda: envoy.counters(_get(kube, place, (envoy.STATS,))[0]))
+
+
+def _whole(kube: Kube, place: Place, earlier: Counters | None) -> Proxy:
+    paths = (envoy.STATS, envoy.SERVER_INFO, envoy.CERTS, envoy.CLUSTERS, envoy.CONFIG)
+    stats, *rest = _get(kube, place, paths)
+
+    def read() -> Proxy:
+        now = envoy.counters(stats)
+        answers = envoy.Answers(*(envoy.document(text) for text in rest))
+        return envoy.proxy(place.pod.name, answers, now if earlier is None else earlier, now)
+
+    return _parsed(place, read)
+
+
+def _get(kube: Kube, place: Place, paths: tuple[str, ...]) -> list[str]:
+    return list(kube.loopback_get(place.pod.name, place.pod.namespace, envoy.ADMIN_PORT, paths))
+
+
+def _parsed(place: Place, read: Callable[[], Any]) -> Any:
+    """What answers on the admin's port may be anything."""
+    try:
+        return read()
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        what = f"what answers on port {envoy.ADMIN_PORT} of pod {place.pod.name} is not Envoy's admin"
+        raise MeshkitError(f"{place.datacenter}: {what}", detail=repr(error)) from error

@@ -1,0 +1,33 @@
+"""Names of what probes from inside the clusters measure; they are the keys of ``Evidence.measured``."""
+
+from __future__ import annotations
+
+THERE = "source to remote gateway"
+BACK = "destination to source's gateway"
+PATH = "routers on the way"
+MTU = "largest packet on the way"
+SOURCE_GATEWAY = "source to its own gateway"
+DESTINATION_GATEWAY = "destination to its own gateway"
+POD = ", past its Service"
+"""Added to the two above for the same by the pod's address."""
+
+SIDECAR = "destination's cluster to the sidecar"
+THROUGH = "handshake from end to end"
+AT_REMOTE_GATEWAY = "handshake at the remote gateway"
+AT_OWN_GATEWAY = "handshake at the destination's gateway from inside"
+AT_SIDECAR = "handshake at the sidecar"
+SHOWN = (
+    THERE,
+    BACK,
+    PATH,
+    MTU,
+    SOURCE_GATEWAY,
+    DESTINATION_GATEWAY,
+    SIDECAR,
+    THROUGH,
+    AT_REMOTE_GATEWAY,
+    AT_OWN_GATEWAY,
+    AT_SIDECAR,
+)
+GATEWAY_POD_PORT = 8443
+"""Where the charts let a gateway's Envoy listen."""
