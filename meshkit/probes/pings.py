@@ -120,6 +120,8 @@ class PingSocket:
         self._pending[sequence] = self._numbers[self._number] = ping
         ping.number, ping.sent = self._number, stamps.read_clocks()
         self._number = (self._number + 1) & 0xFFFFFFFF
+        if self.kind == "ping":  # an earlier packet's ICMP error, of which the queue tells, would refuse this one
+            self._socket.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
         try:
             self._socket.sendmsg([message], control, 0, (target[0], 0, *target[2:]))
         except OSError as error:

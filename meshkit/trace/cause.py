@@ -10,7 +10,8 @@ from typing import Literal
 from meshkit.trace.evidence import Evidence
 from meshkit.trace.hops import Hop
 
-Weight = Literal["breaks", "degrades", "note"]
+Weight = Literal["breaks", "fallback", "degrades", "note"]
+"""Does it break the path; would it explain a break that nothing else does; does it harm; is it worth a word."""
 
 
 @dataclass(frozen=True)

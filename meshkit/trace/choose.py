@@ -12,7 +12,7 @@ from meshkit.trace.hops import Route
 
 def sidecar(side: Side) -> Instance | None:
     """A side's sidecar: one that Consul sends to, when there is one."""
-    known = side.consul.sidecars if side.consul else ()
+    known = (side.consul.sidecars if side.consul else ()) or ()
     return next((entry for entry in known if not entry.critical), known[0] if known else None)
 
 

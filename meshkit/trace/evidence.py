@@ -100,13 +100,13 @@ class Chain:
 class ConsulView:
     """What one datacenter's servers say. ``instances`` and ``sidecars`` are of this side's service, in this catalog.
 
-    ``gateways`` are the addresses of each datacenter's gateways as known here, ``roots`` fingerprints of the mesh's
-    roots, ``peers`` instances of the other side's service as seen from here (None when the WAN gave no answer).
+    They are None where the question was not answered. ``gateways`` are the addresses of each datacenter's gateways as known here, ``roots`` fingerprints of the mesh's
+    roots, ``peers`` the destination's sidecars as seen from here.
     """
 
     leader: str = ""
-    instances: tuple[Instance, ...] = ()
-    sidecars: tuple[Instance, ...] = ()
+    instances: tuple[Instance, ...] | None = ()
+    sidecars: tuple[Instance, ...] | None = ()
     peers: tuple[Instance, ...] | None = None
     chain: Chain | None = None
     rule: Rule | None = None
@@ -206,7 +206,11 @@ class Proxy:
 
 @dataclass(frozen=True)
 class Side:
-    """One end of the path. ``gateway_pods`` and ``gateway_address`` are Kubernetes' own view of the mesh gateway."""
+    """One end of the path. ``gateway_pods`` and ``gateway_address`` are Kubernetes' own view of the mesh gateway.
+
+    ``lost_tokens`` are those that the cluster's Secrets hold and Consul does not know, ``ca`` the fingerprint of the
+    CA that its servers trust. ``half_open`` says that connections to a gateway began and were never completed.
+    """
 
     datacenter: str
     context: str
@@ -219,12 +223,13 @@ class Side:
     gateway_pods: tuple[Pod, ...] = ()
     gateway_address: tuple[str, int] | None = None
     gateway_service: tuple[str, int] | None = None
-    proxy_rules_age_s: float | None = None
     consul: ConsulView | None = None
     pod: Pod | None = None
     sidecar: Proxy | None = None
     gateway: Proxy | None = None
-    token: str = ""
+    half_open: bool | None = None
+    lost_tokens: tuple[str, ...] = ()
+    ca: str = ""
 
 
 @dataclass(frozen=True)

@@ -11,16 +11,18 @@ DESTINATION_GATEWAY = "destination to its own gateway"
 POD = ", past its Service"
 """Added to the two above for the same by the pod's address."""
 
+DNS = "look-up under .consul"
 SIDECAR = "destination's cluster to the sidecar"
 THROUGH = "handshake from end to end"
 AT_REMOTE_GATEWAY = "handshake at the remote gateway"
 AT_OWN_GATEWAY = "handshake at the destination's gateway from inside"
 AT_SIDECAR = "handshake at the sidecar"
-SHOWN = (
+ORDER = (
     THERE,
     BACK,
     PATH,
     MTU,
+    DNS,
     SOURCE_GATEWAY,
     DESTINATION_GATEWAY,
     SIDECAR,

@@ -113,7 +113,7 @@ def lan_address(side: Side) -> Address | None:
 
 def sidecar_address(side: Side) -> Address | None:
     """The public listener of the service's sidecar, as registered."""
-    known = side.consul.sidecars if side.consul else ()
+    known = (side.consul.sidecars if side.consul else ()) or ()
     return (known[0].address, known[0].port) if known else None
 
 

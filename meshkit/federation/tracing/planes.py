@@ -62,7 +62,7 @@ def _view(answers: Mapping[str, Any], dc: Datacenter, route: Route) -> ConsulVie
     return ConsulView(
         leader=str(answers.get("leader") or ""),
         instances=_instances(answers.get("catalog")),
-        sidecars=_instances(answers.get("sidecars")) or (),
+        sidecars=_instances(answers.get("sidecars")),
         peers=_instances(peers),
         chain=answers.get("discovery chain"),
         rule=None if rules is None else _rule(rules, route, allowed=bool(answers.get("ACL default"))),

@@ -1,0 +1,24 @@
+"""The catalogue: causes in the order in which they are preferred within a hop, one file per category."""
+
+from __future__ import annotations
+
+from meshkit.trace.cause import Cause
+from meshkit.trace.causes import gateways, intentions, lookup, network, planes, service, sidecars, trust
+
+CATEGORIES: dict[str, tuple[Cause, ...]] = {
+    "lookup": lookup.CAUSES,
+    "sidecars": sidecars.CAUSES,
+    "gateways": gateways.CAUSES,
+    "network": network.CAUSES,
+    "certificates": trust.CAUSES,
+    "intentions": intentions.CAUSES,
+    "the service": service.CAUSES,
+    "planes": planes.CAUSES,
+}
+
+CATALOGUE: tuple[Cause, ...] = tuple(cause for causes in CATEGORIES.values() for cause in causes)
+
+
+def by_code(code: str) -> Cause | None:
+    """A cause by its code."""
+    return next((cause for cause in CATALOGUE if cause.code == code), None)

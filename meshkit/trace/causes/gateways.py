@@ -1,0 +1,230 @@
+"""What is wrong with a mesh gateway: not running, not known, known by a wrong address, not knowing the service."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from meshkit.trace import measures, passage
+from meshkit.trace.cause import Cause, Symptom
+from meshkit.trace.evidence import Evidence, Measured, Side
+from meshkit.trace.hops import Hop
+from meshkit.trace.causes.sidecars import envoys
+
+VANISHED = frozenset({"timeout_connect", "unreachable", "no_route", "refused"})
+
+
+def sides(evidence: Evidence) -> Iterator[tuple[Side, Hop]]:
+    """Both sides with the hops of their gateways; none where the path stays inside its datacenter."""
+    if evidence.route.crosses:
+        yield evidence.source, "source gateway"
+        yield evidence.destination, "remote gateway"
+
+
+def is_up(side: Side) -> bool:
+    """Whether a gateway is ready as far as its cluster says; not known counts as up."""
+    return side.gateway_ready is None or side.gateway_ready > 0
+
+
+def inside(evidence: Evidence, side: Side) -> tuple[Measured | None, Measured | None]:
+    """How a cluster reaches its own gateway: by its Service, and by the pod's address."""
+    name = measures.SOURCE_GATEWAY if side is evidence.source else measures.DESTINATION_GATEWAY
+    return evidence.measured.get(name), evidence.measured.get(name + measures.POD)
+
+
+def _down(evidence: Evidence) -> Iterator[Symptom]:
+    for side, hop in sides(evidence):
+        if is_up(side):
+            continue
+        wanted = side.gateway_desired or 0
+        why = "; ".join(trouble for pod in side.gateway_pods for trouble in pod.troubles)
+        shown = f"0 of {wanted} ready" if wanted else "scaled to 0"
+        yield Symptom(f"{side.datacenter}'s mesh gateway: {shown}{f' ({why})' if why else ''}", side.datacenter, hop)
+
+
+def _degraded(evidence: Evidence) -> Iterator[Symptom]:
+    for side, hop in sides(evidence):
+        if side.gateway_ready and side.gateway_desired and side.gateway_ready < side.gateway_desired:
+            text = f"{side.datacenter}'s mesh gateway: {side.gateway_ready} of {side.gateway_desired} ready"
+            yield Symptom(text, side.datacenter, hop)
+
+
+def _not_known(evidence: Evidence) -> Iterator[Symptom]:
+    view, there = evidence.source.consul, evidence.destination
+    if view is None or not evidence.route.crosses:
+        return
+    where = evidence.source.datacenter
+    if f"{where}: Consul's federation states" not in evidence.unseen and not view.gateways.get(there.datacenter):
+        yield Symptom(f"{where} knows no mesh gateway of {there.datacenter}", where, "source gateway")
+    if f"{where}: Consul's gateways" not in evidence.unseen and not view.lan_gateways:
+        yield Symptom(f"{where} has no mesh gateway in its own catalog", where, "source gateway")
+
+
+def _wrong_address(evidence: Evidence) -> Iterator[Symptom]:
+    """The address by which the source's datacenter goes, against the address that the gateway has."""
+    view, there = evidence.source.consul, evidence.destination
+    known = view.gateways.get(there.datacenter, ()) if view and evidence.route.crosses else ()
+    real = there.gateway_address
+    wrong = [f"{host}:{port}" for host, port in known if real and (host, port) != real]
+    if real and wrong:
+        shown = f"{real[0]}:{real[1]}"
+        text = f"{evidence.source.datacenter} reaches {there.datacenter}'s gateway by {', '.join(wrong)}; it is {shown}"
+        yield Symptom(text, there.datacenter, "network", {"address": shown})
+
+
+def _wrong_inside(evidence: Evidence) -> Iterator[Symptom]:
+    side = evidence.source
+    known = side.consul.lan_gateways if side.consul and evidence.route.crosses else ()
+    pods = {pod.address for pod in side.gateway_pods}
+    real = side.gateway_service
+    wrong = [host for host, _ in known if real and host != real[0] and host not in pods]
+    if wrong and len(wrong) == len(known):
+        text = f"sidecars of {side.datacenter} reach their gateway by {wrong[0]}, which is neither Service nor pod"
+        yield Symptom(text, side.datacenter, "source gateway")
+
+
+def _service_dead(evidence: Evidence) -> Iterator[Symptom]:
+    for side, hop in sides(evidence):
+        by_service, by_pod = inside(evidence, side)
+        if by_service and by_pod and by_pod.ok and by_service.reason in VANISHED:
+            text = f"in {side.datacenter} the gateway answers at its pod, and not at its Service ({by_service.reason})"
+            yield Symptom(text, side.datacenter, hop)
+
+
+def _dropped(evidence: Evidence) -> Iterator[Symptom]:
+    """Ready by the kubelet's probe, which comes from the node, and silent to another pod."""
+    for side, hop in sides(evidence):
+        _, by_pod = inside(evidence, side)
+        if by_pod and by_pod.reason == "timeout_connect" and side.gateway_ready:
+            text = f"packets to {side.datacenter}'s gateway vanish inside the cluster, though its pod is ready"
+            yield Symptom(text, side.datacenter, hop)
+    seen, pod = evidence.measured.get(measures.SIDECAR), evidence.destination.pod
+    proxy = evidence.destination.gateway
+    cluster = passage.service_cluster(proxy, evidence.route.destination)
+    vanish = seen is not None and seen.reason == "timeout_connect"
+    cut = passage.failed(proxy, cluster) and evidence.destination.sidecar and evidence.destination.sidecar.configured
+    if pod and pod.listening and (vanish or (cut and not passage.accepted(evidence.destination.sidecar))):
+        ports = {port for _, port in pod.listening}
+        known = (evidence.destination.consul.sidecars if evidence.destination.consul else ()) or ()
+        if any(entry.port in ports and entry.address == pod.address for entry in known):
+            yield Symptom(f"packets to the sidecar in pod {pod.name} vanish inside the cluster, though it listens")
+
+
+def _unknown_service(evidence: Evidence) -> Iterator[Symptom]:
+    proxy, there, view = evidence.destination.gateway, evidence.route.destination, evidence.destination.consul
+    if proxy is None or view is None or not evidence.route.crosses or not proxy.configured:
+        return
+    healthy = [entry for entry in view.sidecars or () if not entry.critical]
+    cluster = passage.service_cluster(proxy, there)
+    if healthy and (cluster is None or not cluster.healthy):
+        what = "has no endpoint for" if cluster else "does not know"
+        yield Symptom(f"the gateway of {there.datacenter} {what} {there.service}, whose sidecar is registered and healthy")
+
+
+def _no_route(evidence: Evidence) -> Iterator[Symptom]:
+    """The source's gateway has no cluster for the other datacenter."""
+    proxy, there = evidence.source.gateway, evidence.destination.datacenter
+    if proxy and proxy.configured and evidence.route.crosses and passage.datacenter_cluster(proxy, there) is None:
+        yield Symptom(f"the gateway of {evidence.source.datacenter} has no way to {there}", evidence.source.datacenter)
+
+
+def _unmatched(evidence: Evidence) -> Iterator[Symptom]:
+    for proxy, side, hop in envoys(evidence):
+        grown = [name for name in proxy.counters if "no_filter_chain_match" in name]
+        if grown and "gateway" in hop:
+            yield Symptom(f"{proxy.id} of {side.datacenter} dropped a connection with an SNI that it does not serve", side.datacenter, hop)
+
+
+CAUSES = (
+    Cause(
+        "gateway_down",
+        "remote gateway",
+        "a mesh gateway does not run",
+        "nothing passes between the datacenters, gossip and replication included",
+        "its Deployment has no ready pod",
+        "{kubectl} get pods -l component=mesh-gateway; {kubectl} scale deployment consul-mesh-gateway --replicas=1",
+        _down,
+    ),
+    Cause(
+        "gateway_not_known",
+        "source gateway",
+        "the source's datacenter knows no gateway of the destination's",
+        "the source's sidecar has no endpoint for the destination",
+        "the federation states, or the source's own catalog, have none",
+        "meshkit check; is the gateway registered? {kubectl} logs -l component=mesh-gateway -c register",
+        _not_known,
+    ),
+    Cause(
+        "gateway_wrong_address",
+        "network",
+        "a mesh gateway is registered with an address that is not its own",
+        "connections between the datacenters time out or reach somebody else",
+        "the address in the federation states against that of the gateway's Service",
+        "meshkit federate registers it with {address}; or restart it: {kubectl} rollout restart deployment consul-mesh-gateway",
+        _wrong_address,
+    ),
+    Cause(
+        "gateway_wrong_inside_address",
+        "source gateway",
+        "sidecars reach their own gateway by a wrong address",
+        "connections from sidecars to their gateway time out",
+        "the lan address in the catalog against the gateway's Service and pods",
+        "{kubectl} rollout restart deployment consul-mesh-gateway",
+        _wrong_inside,
+    ),
+    Cause(
+        "service_address_dead",
+        "source gateway",
+        "the gateway's Service address leads nowhere",
+        "connections to the Service time out or are refused, those to the pod work",
+        "a connection to both from a pod of the cluster",
+        "is kube-proxy (or what replaces it) running? {kubectl_all} -n kube-system get pods -o wide",
+        _service_dead,
+    ),
+    Cause(
+        "packets_dropped",
+        "source gateway",
+        "packets inside a cluster are dropped",
+        "connections time out though what should answer is ready and listens",
+        "connections from another pod time out; the kubelet's own probe, or the list of sockets, says that it listens",
+        "{kubectl_all} get networkpolicies -A; then the CNI's drop counters or log",
+        _dropped,
+    ),
+    Cause(
+        "gateway_no_route",
+        "source gateway",
+        "the source's gateway has no way to the destination's datacenter",
+        "it drops connections whose SNI names that datacenter",
+        "no cluster for the datacenter in its Envoy",
+        "{kubectl} logs -l component=mesh-gateway; are federation states read? meshkit check",
+        _no_route,
+    ),
+    Cause(
+        "gateway_unknown_service",
+        "remote gateway",
+        "the remote gateway does not know a service that is registered",
+        "it drops connections with the service's SNI",
+        "no cluster with a healthy endpoint for the service in its Envoy, a healthy sidecar in the catalog",
+        "may its token read the service? is its stream alive? {kubectl} logs -l component=mesh-gateway",
+        _unknown_service,
+    ),
+    Cause(
+        "sni_unknown",
+        "remote gateway",
+        "a gateway serves no such SNI",
+        "it drops the connection without a word",
+        "no_filter_chain_match grew with the tagged request",
+        "do both datacenters have one trust domain? meshkit check",
+        _unmatched,
+        weight="fallback",
+    ),
+    Cause(
+        "gateway_degraded",
+        "remote gateway",
+        "not all of a mesh gateway's pods are ready",
+        "less capacity, and connections through those that end are lost",
+        "ready and wanted replicas of its Deployment",
+        "{kubectl} get pods -l component=mesh-gateway",
+        _degraded,
+        weight="degrades",
+    ),
+)

@@ -1,0 +1,187 @@
+"""What keeps a source from finding its destination: catalog entries, upstreams, the discovery chain, DNS."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from meshkit.trace import choose, measures
+from meshkit.trace.cause import Cause, Symptom
+from meshkit.trace.evidence import ChainTarget, Evidence, Instance
+
+NAMES_SHOWN = 6
+DNS_REASONS = frozenset({"name_not_found", "name_no_data", "dns_failed", "dns_refused", "timeout_resolve"})
+
+
+def _source_not_registered(evidence: Evidence) -> Iterator[Symptom]:
+    view = evidence.source.consul
+    if view and view.instances == () and view.sidecars == ():
+        yield Symptom(f"{evidence.route.source} is not in its datacenter's catalog", evidence.source.datacenter)
+
+
+def _source_sidecar_missing(evidence: Evidence) -> Iterator[Symptom]:
+    view = evidence.source.consul
+    if view and view.instances and view.sidecars == ():
+        yield Symptom(f"the catalog has {evidence.route.source} and no sidecar for it", evidence.source.datacenter)
+
+
+def _upstream_missing(evidence: Evidence) -> Iterator[Symptom]:
+    entry = choose.sidecar(evidence.source)
+    if entry is None or choose.upstream(evidence.source, evidence.route):
+        return
+    shown = [f"{u.service} in {u.datacenter or evidence.source.datacenter}" for u in entry.upstreams][:NAMES_SHOWN]
+    listed = f"it has {', '.join(shown)}" if shown else "it has none"
+    yield Symptom(f"{entry.id} has no upstream {evidence.route.destination}: {listed}", evidence.source.datacenter)
+
+
+def _destination_not_registered(evidence: Evidence) -> Iterator[Symptom]:
+    view = evidence.destination.consul
+    if view and view.instances == () and view.sidecars == ():
+        yield Symptom(f"{evidence.route.destination} is not in its datacenter's catalog")
+
+
+def _subset_missing(evidence: Evidence) -> Iterator[Symptom]:
+    chain = evidence.source.consul.chain if evidence.source.consul else None
+    if chain is None:
+        return
+    if "subset" in chain.error:
+        yield Symptom(f"Consul says: {chain.error}", evidence.source.datacenter)
+    for target in chain.targets:
+        if target.filter and target.passing == 0 and _home(evidence, target):
+            where = f"subset {target.subset} of {target.service} in {target.datacenter}"
+            yield Symptom(f"no instance matches {where}: {target.filter}", target.datacenter)
+
+
+def _home(evidence: Evidence, target: ChainTarget) -> tuple[Instance, ...]:
+    """Instances of a target without its subset, which would do if the filter let them."""
+    there = evidence.route.destination
+    if (target.service, target.datacenter) != (there.service, there.datacenter):
+        return ()
+    known = (evidence.destination.consul.sidecars if evidence.destination.consul else ()) or ()
+    return tuple(entry for entry in known if not entry.critical)
+
+
+def _chain_invalid(evidence: Evidence) -> Iterator[Symptom]:
+    chain = evidence.source.consul.chain if evidence.source.consul else None
+    if chain and chain.error and "subset" not in chain.error and "protocol" not in chain.error:
+        yield Symptom(f"Consul says: {chain.error}", evidence.source.datacenter)
+
+
+def _redirected(evidence: Evidence) -> Iterator[Symptom]:
+    """A chain that leads elsewhere, where nobody answers."""
+    for target in _first(evidence):
+        there = evidence.route.destination
+        elsewhere = (target.service, target.datacenter) != (there.service, there.datacenter)
+        if elsewhere and not target.passing:
+            text = f"{there.service} is redirected to {target.service} in {target.datacenter}, where "
+            yield Symptom(text + _none(target), evidence.source.datacenter)
+
+
+def _failover_dead(evidence: Evidence) -> Iterator[Symptom]:
+    chain = evidence.source.consul.chain if evidence.source.consul else None
+    spare = [target for target in chain.targets if target.failover] if chain else []
+    if not spare or any(target.passing for target in (*spare, *_first(evidence))):
+        return
+    shown = "; ".join(f"{target.datacenter}: {_none(target)}" for target in (*_first(evidence), *spare))
+    yield Symptom(f"neither the service nor where it fails over to has instances: {shown}", evidence.source.datacenter)
+
+
+def _first(evidence: Evidence) -> tuple[ChainTarget, ...]:
+    chain = evidence.source.consul.chain if evidence.source.consul else None
+    return tuple(target for target in chain.targets if not target.failover)[:1] if chain else ()
+
+
+def _none(target: ChainTarget) -> str:
+    return "no instance is healthy" if target.passing == 0 else "nobody can be asked"
+
+
+def _dns(evidence: Evidence) -> Iterator[Symptom]:
+    seen = evidence.measured.get(measures.DNS)
+    if seen and seen.reason in DNS_REASONS:
+        text = f"pods of {evidence.source.datacenter} can't resolve names under .consul: {seen.reason}"
+        yield Symptom(text, evidence.source.datacenter)
+
+
+CAUSES = (
+    Cause(
+        "source_not_registered",
+        "lookup",
+        "the source is not in the catalog",
+        "the source has no identity in the mesh, and no sidecar that would carry its requests",
+        "the catalog of the source's datacenter has no instance of it",
+        "{kubectl_all} get pods -A | grep {source}; meshkit status",
+        _source_not_registered,
+    ),
+    Cause(
+        "source_sidecar_missing",
+        "source sidecar",
+        "the source has no sidecar",
+        "connections to the upstream's port are refused in the source's pod",
+        "the catalog has the source and no connect-proxy for it",
+        "{kubectl_all} get pods -A -o wide | grep {source}; inject a sidecar: consul.hashicorp.com/connect-inject: 'true'",
+        _source_sidecar_missing,
+    ),
+    Cause(
+        "destination_not_registered",
+        "lookup",
+        "the destination is not in the catalog",
+        "the source's sidecar has no endpoint and closes each connection",
+        "the catalog of the destination's datacenter has no instance of it",
+        "{kubectl_all} get pods -A | grep {destination}; meshkit status",
+        _destination_not_registered,
+    ),
+    Cause(
+        "upstream_missing",
+        "lookup",
+        "the source has no upstream for the destination",
+        "nothing listens for the destination in the source's pod",
+        "the registration of the source's sidecar names other upstreams",
+        "add the upstream: consul.hashicorp.com/connect-service-upstreams: '{destination}:9000:{destination_dc}'",
+        _upstream_missing,
+    ),
+    Cause(
+        "subset_missing",
+        "lookup",
+        "a resolver sends to a subset that has no instance",
+        "the source's sidecar has no endpoint, though the service is healthy",
+        "a target of the discovery chain has a filter that no instance matches, or names a subset that is not defined",
+        "{kubectl} exec consul-server-0 -- consul config read -kind service-resolver -name {destination}",
+        _subset_missing,
+    ),
+    Cause(
+        "chain_invalid",
+        "lookup",
+        "the discovery chain can't be compiled",
+        "the source's sidecar keeps its last configuration, or has none",
+        "Consul's answer to /v1/discovery-chain",
+        "{kubectl} exec consul-server-0 -- consul config list -kind service-resolver; look at routers and splitters too",
+        _chain_invalid,
+    ),
+    Cause(
+        "failover_dead",
+        "lookup",
+        "neither the service nor its failover has a healthy instance",
+        "requests fail though failover is configured",
+        "all targets of the discovery chain are without passing instances",
+        "{kubectl} exec consul-server-0 -- consul config read -kind service-resolver -name {destination}",
+        _failover_dead,
+    ),
+    Cause(
+        "redirect_dead",
+        "lookup",
+        "a resolver redirects to where nobody answers",
+        "requests fail though the service is healthy where it was",
+        "the first target of the discovery chain is another service or datacenter, without passing instances",
+        "{kubectl} exec consul-server-0 -- consul config read -kind service-resolver -name {destination}",
+        _redirected,
+    ),
+    Cause(
+        "dns_not_forwarded",
+        "lookup",
+        "pods can't resolve names under .consul",
+        "programs that look services up by name find nothing; upstreams of sidecars are not concerned",
+        "a look-up from the probe's pod, by the cluster's own DNS",
+        "forward the zone consul to the Service consul-dns in CoreDNS: {kubectl_all} -n kube-system edit configmap coredns",
+        _dns,
+        weight="note",
+    ),
+)

@@ -1,0 +1,160 @@
+"""What is wrong between the clouds: no way, a way in one direction only, lost or vanishing packets, a closed port."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from meshkit.trace import measures
+from meshkit.trace.cause import Cause, Symptom
+from meshkit.trace.causes import gateways
+from meshkit.trace.evidence import Evidence, Measured
+
+LOSS, LOST_AT_LEAST = 0.02, 2
+"""Beyond what a healthy way between clouds loses, and never one packet alone."""
+
+VANISHED = frozenset({"timeout_connect", "unreachable", "no_route", "prohibited"})
+
+
+def _pair(evidence: Evidence) -> tuple[Measured, Measured] | None:
+    """Both directions, where both gateways are up and their own clusters reach them: only the way itself is left."""
+    there, back = evidence.measured.get(measures.THERE), evidence.measured.get(measures.BACK)
+    wrong = tuple(gateways._wrong_address(evidence))  # noqa: SLF001 - the same question, asked to leave its cases out
+    if there is None or back is None or wrong:
+        return None
+    for side in (evidence.source, evidence.destination):
+        by_service, _ = gateways.inside(evidence, side)
+        if not gateways.is_up(side) or (by_service and not by_service.ok):
+            return None
+        if side.gateway is not None and not side.gateway.configured:
+            return None
+    return there, back
+
+
+def _silent(seen: Measured) -> bool:
+    return seen.failed == seen.sent and seen.reason in VANISHED
+
+
+def _cut(evidence: Evidence) -> Iterator[Symptom]:
+    pair = _pair(evidence)
+    if pair is None or not all(_silent(seen) for seen in pair) or _direction(evidence):
+        return
+    routers = evidence.measured.get(measures.PATH)
+    last = f"; the last router that answers: {routers.answers[-1]}" if routers and routers.answers else ""
+    text = f"no packet passes between {evidence.source.datacenter} and {evidence.destination.datacenter}{last}"
+    yield Symptom(text, evidence.source.datacenter)
+
+
+def _direction(evidence: Evidence) -> tuple[str, str] | None:
+    """From where to where nothing passes, when a gateway has answered attempts whose answers never came back."""
+    source, destination = evidence.source, evidence.destination
+    if source.half_open and destination.half_open is False:
+        return source.datacenter, destination.datacenter
+    if destination.half_open and source.half_open is False:
+        return destination.datacenter, source.datacenter
+    return None
+
+
+def _one_way(evidence: Evidence) -> Iterator[Symptom]:
+    pair, direction = _pair(evidence), _direction(evidence)
+    if pair and direction and all(_silent(seen) for seen in pair):
+        begin, end = direction
+        text = f"nothing passes from {begin} to {end}: packets from {end} arrive at {begin}, whose answers are lost"
+        yield Symptom(text, begin)
+
+
+def _blocked(evidence: Evidence) -> Iterator[Symptom]:
+    pair = _pair(evidence)
+    if pair is None:
+        return
+    ends = (evidence.source.datacenter, evidence.destination.datacenter)
+    for seen, other, (begin, end) in ((*pair, ends), (*reversed(pair), ends[::-1])):
+        if _silent(seen) and not _silent(other):
+            text = f"connections from {begin} to {end}'s gateway port end with {seen.reason}, those back pass"
+            yield Symptom(text, end)
+
+
+def _refused(evidence: Evidence) -> Iterator[Symptom]:
+    pair = _pair(evidence)
+    if pair and pair[0].reason in ("refused", "reset"):
+        text = f"{evidence.destination.datacenter}'s public gateway port answers with {pair[0].reason}"
+        yield Symptom(text + ", though the gateway runs")
+
+
+def _loss(evidence: Evidence) -> Iterator[Symptom]:
+    ends = (evidence.source.datacenter, evidence.destination.datacenter)
+    for name, (begin, end) in ((measures.THERE, ends), (measures.BACK, ends[::-1])):
+        seen = evidence.measured.get(name)
+        if seen is None or seen.failed == seen.sent:
+            continue
+        lost = seen.failed + seen.resent
+        if lost >= LOST_AT_LEAST and lost > LOSS * seen.sent:
+            text = f"of {seen.sent} connections from {begin} to {end}, {lost} lost a packet"
+            yield Symptom(text, begin)
+            return
+
+
+def _black_hole(evidence: Evidence) -> Iterator[Symptom]:
+    seen = evidence.measured.get(measures.MTU)
+    for answer in seen.answers if seen else ():
+        if "vanish" in answer:
+            yield Symptom(f"to {evidence.destination.datacenter}: {answer}", evidence.source.datacenter)
+
+
+CAUSES = (
+    Cause(
+        "link_cut",
+        "network",
+        "nothing passes between the two datacenters",
+        "connections time out; gossip calls the other's servers failed",
+        "connections to the gateway port time out in both directions, while each gateway answers in its own cluster",
+        "ask the network's owner for port 443 from {source_dc} to {destination_dc} and back: routes, peering, security groups",
+        _cut,
+    ),
+    Cause(
+        "link_cut_one_way",
+        "network",
+        "nothing passes in one direction between the two datacenters",
+        "connections time out in both directions, since answers are lost",
+        "attempts arrive at one gateway, where they stay half open (SYN_RECV), and none arrive at the other",
+        "ask the network's owner for the way out of {datacenter}: asymmetric routes, egress rules, NAT",
+        _one_way,
+    ),
+    Cause(
+        "gateway_port_blocked",
+        "network",
+        "a gateway's port is blocked from one side",
+        "connections one way time out, those the other way work",
+        "connections to one gateway port time out, the other's answers",
+        "allow TCP 443 to {datacenter}'s gateway in its security group, firewall or load balancer's source ranges",
+        _blocked,
+    ),
+    Cause(
+        "gateway_port_refused",
+        "network",
+        "what answers at the gateway's public address refuses",
+        "connections are refused or reset at once",
+        "a connection from the other cluster, while the gateway answers in its own",
+        "{kubectl} get service meshkit-mesh-gateway -o yaml; then the load balancer's targets and health checks",
+        _refused,
+    ),
+    Cause(
+        "mtu_black_hole",
+        "network",
+        "large packets vanish between the two datacenters",
+        "connections are made and then hang: handshakes and large answers do not pass",
+        "echoes of one size pass, larger ones get neither an answer nor a router's word",
+        "let ICMP \"fragmentation needed\" pass, or lower the MTU of the nodes or tunnel to what passes",
+        _black_hole,
+        weight="degrades",
+    ),
+    Cause(
+        "packet_loss",
+        "network",
+        "packets are lost between the two datacenters",
+        "slow requests and timeouts, some and not all",
+        "TCP had to send handshakes again",
+        "meshkit probe run network --from {source_dc} --to {destination_dc} --count 200 says how many; ask the network's owner",
+        _loss,
+        weight="degrades",
+    ),
+)

@@ -1,0 +1,265 @@
+"""What is wrong with an Envoy of the path itself: not there, not configured, refusing what it was sent, full."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from meshkit.trace import choose, measures, passage
+from meshkit.trace.cause import Cause, Symptom
+from meshkit.trace.evidence import Evidence, Proxy, Side
+from meshkit.trace.hops import Hop
+
+SHOWN = 240
+OVERFLOWS = ("upstream_cx_overflow", "upstream_rq_pending_overflow", "downstream_cx_overflow", "connection_limit")
+
+
+def sides(evidence: Evidence) -> Iterator[tuple[Side, Hop]]:
+    """Both sides, with the hop of their sidecars."""
+    yield evidence.source, "source sidecar"
+    yield evidence.destination, "remote sidecar"
+
+
+def envoys(evidence: Evidence) -> Iterator[tuple[Proxy, Side, Hop]]:
+    """Every Envoy of the path that could be read."""
+    for side, proxy, hop in (
+        (evidence.source, evidence.source.sidecar, "source sidecar"),
+        (evidence.source, evidence.source.gateway, "source gateway"),
+        (evidence.destination, evidence.destination.gateway, "remote gateway"),
+        (evidence.destination, evidence.destination.sidecar, "remote sidecar"),
+    ):
+        if proxy is not None:
+            yield proxy, side, hop  # type: ignore[misc]
+
+
+def _missing(evidence: Evidence) -> Iterator[Symptom]:
+    view = evidence.destination.consul
+    if view and view.instances and view.sidecars == ():
+        yield Symptom(f"the catalog has {evidence.route.destination} and no sidecar for it")
+
+
+def _stale_address(evidence: Evidence) -> Iterator[Symptom]:
+    for side, hop in sides(evidence):
+        entry = choose.sidecar(side)
+        name = "source" if hop == "source sidecar" else "destination"
+        if entry and side.reachable and side.pod is None and f"{name}'s pod" not in evidence.unseen:
+            text = f"{entry.id} is registered with {entry.address}, which no pod of {side.datacenter} has"
+            yield Symptom(text, side.datacenter, hop, {"id": entry.id, "node": entry.node})
+
+
+def _down(evidence: Evidence) -> Iterator[Symptom]:
+    for side, hop in sides(evidence):
+        pod, entry = side.pod, choose.sidecar(side)
+        if pod is None or entry is None or side.sidecar is not None:
+            continue
+        listening = pod.listening
+        silent = listening is not None and not any(port == entry.port for _, port in listening)
+        if silent or (pod.troubles and not pod.ready):
+            why = "; ".join(pod.troubles) or f"nothing listens on port {entry.port}"
+            yield Symptom(f"no Envoy runs in pod {pod.name}: {why}", side.datacenter, hop, {"pod": pod.name})
+
+
+def _wrong_port(evidence: Evidence) -> Iterator[Symptom]:
+    for side, hop in sides(evidence):
+        entry, proxy = choose.sidecar(side), side.sidecar
+        public = [at for name, at in proxy.listeners.items() if name.startswith("public_listener")] if proxy else []
+        if entry and public and all(port != entry.port for _, port in public):
+            text = f"{entry.id} is registered with port {entry.port}, its Envoy listens on {public[0][1]}"
+            yield Symptom(text, side.datacenter, hop)
+
+
+def _never_configured(evidence: Evidence) -> Iterator[Symptom]:
+    for proxy, side, hop in envoys(evidence):
+        if not proxy.configured and not proxy.rejected:
+            stream = "is not connected to a server" if proxy.connected is False else "has a stream to a server"
+            text = f"{proxy.id} in pod {proxy.pod} has no listener: it {stream} and is {proxy.state}"
+            yield Symptom(text, side.datacenter, hop, {"pod": proxy.pod})
+
+
+def _disconnected(evidence: Evidence) -> Iterator[Symptom]:
+    for proxy, side, hop in envoys(evidence):
+        if proxy.connected is False and proxy.configured:
+            text = f"{proxy.id} in pod {proxy.pod} has no stream to a Consul server: what it does is what it last knew"
+            yield Symptom(text, side.datacenter, hop, {"pod": proxy.pod})
+
+
+def _rejected(evidence: Evidence) -> Iterator[Symptom]:
+    for proxy, side, hop in envoys(evidence):
+        for words in proxy.rejected[:1]:
+            yield Symptom(f"{proxy.id} in pod {proxy.pod} refuses {words[:SHOWN]}", side.datacenter, hop)
+
+
+def _warming(evidence: Evidence) -> Iterator[Symptom]:
+    for proxy, side, hop in envoys(evidence):
+        if proxy.warming:
+            text = f"{proxy.id} in pod {proxy.pod} still warms {', '.join(proxy.warming[:3])}"
+            yield Symptom(text, side.datacenter, hop)
+
+
+def _overflow(evidence: Evidence) -> Iterator[Symptom]:
+    for proxy, side, hop in envoys(evidence):
+        grown = sorted(name for name in proxy.counters if any(over in name for over in OVERFLOWS))
+        for name in grown[:1]:
+            limit = next((c.max_connections for c in proxy.clusters.values() if f".{c.name}." in name), 0)
+            shown = f" of {limit} connections" if limit else ""
+            text = f"{proxy.id} refused the request at its limit{shown}: {name} grew"
+            yield Symptom(text, side.datacenter, hop)
+
+
+def _mode(evidence: Evidence) -> Iterator[Symptom]:
+    upstream, view = choose.upstream(evidence.source, evidence.route), evidence.source.consul
+    if upstream is None or view is None or not evidence.route.crosses:
+        return
+    mode = upstream.mode or view.gateway_mode
+    if mode not in ("local", "remote"):
+        shown = mode or "not set"
+        text = f"the upstream's mesh gateway mode is {shown}: its Envoy dials pods of another cloud directly"
+        yield Symptom(text, evidence.source.datacenter)
+
+
+def _ejected(evidence: Evidence) -> Iterator[Symptom]:
+    for proxy, side, hop in envoys(evidence):
+        for cluster in proxy.clusters.values():
+            for address, port, trouble in cluster.endpoints:
+                if "outlier" in trouble:
+                    text = f"{proxy.id} has ejected {address}:{port} of {cluster.name.partition('.')[0]}"
+                    yield Symptom(text, side.datacenter, hop)
+
+
+def _no_endpoint(evidence: Evidence) -> Iterator[Symptom]:
+    proxy, there = evidence.source.sidecar, evidence.route.destination
+    cluster = passage.service_cluster(proxy, there)
+    if proxy and proxy.configured and (cluster is None or not cluster.healthy):
+        what = "no healthy endpoint" if cluster else "no cluster"
+        yield Symptom(f"{proxy.id} has {what} for {there}", evidence.source.datacenter)
+
+
+def _unreachable(evidence: Evidence) -> Iterator[Symptom]:
+    seen = evidence.measured.get(measures.SIDECAR)
+    if seen and not seen.ok and evidence.destination.sidecar is None:
+        address = "; ".join(seen.answers) or seen.reason
+        yield Symptom(f"connections to the sidecar's port end with {address}, and its Envoy can't be read")
+
+
+CAUSES = (
+    Cause(
+        "sidecar_missing",
+        "remote sidecar",
+        "the destination has no sidecar",
+        "the remote gateway knows no such service and drops the connection",
+        "the catalog has the destination and no connect-proxy for it",
+        "{kubectl_all} get pods -A -o wide | grep {destination}; inject one: consul.hashicorp.com/connect-inject: 'true'",
+        _missing,
+    ),
+    Cause(
+        "sidecar_address_stale",
+        "remote sidecar",
+        "a sidecar is registered with an address that no pod has",
+        "connections to it time out",
+        "the catalog's address is not the address of any pod in the cluster",
+        "{kubectl} exec consul-server-0 -- consul catalog nodes -service {destination}; restart the pod, or deregister {id}",
+        _stale_address,
+    ),
+    Cause(
+        "sidecar_down",
+        "remote sidecar",
+        "a sidecar does not run",
+        "connections to its port are refused",
+        "the pod's containers, and the ports that listen in it",
+        "{kubectl_all} get pods -A | grep {pod}; then describe it and read its container's logs",
+        _down,
+    ),
+    Cause(
+        "sidecar_wrong_port",
+        "remote sidecar",
+        "a sidecar is registered with another port than its Envoy listens on",
+        "connections to it are refused",
+        "the public listener of its Envoy against its catalog entry",
+        "register it with the port of its public listener: meshkit trace --explain sidecar_wrong_port",
+        _wrong_port,
+    ),
+    Cause(
+        "xds_never_configured",
+        "source gateway",
+        "an Envoy has never been given a configuration",
+        "it listens on nothing but its own admin; pods stay unready",
+        "its admin shows no dynamic listener",
+        "is its token known, its proxy registered? {kubectl_all} get pods -A | grep {pod}; then read its logs",
+        _never_configured,
+    ),
+    Cause(
+        "xds_rejected",
+        "source sidecar",
+        "an Envoy refuses the configuration that Consul sends",
+        "it goes on with the last that it took, or without any",
+        "error_state in its /config_dump",
+        "{kubectl} exec consul-server-0 -- consul config list -kind proxy-defaults; undo the escape hatch or extension named",
+        _rejected,
+    ),
+    Cause(
+        "connection_limit",
+        "source sidecar",
+        "a limit of connections is reached",
+        "new connections are closed at once, those that exist work; response flag UO",
+        "upstream_cx_overflow or upstream_rq_pending_overflow grew with the tagged request",
+        "raise limits.max_connections: {kubectl} exec consul-server-0 -- consul config read -kind service-defaults -name {source}",
+        _overflow,
+    ),
+    Cause(
+        "gateway_mode_none",
+        "source sidecar",
+        "the upstream does not go through a mesh gateway",
+        "connections to the destination time out: pods of another cloud have no route",
+        "neither the upstream nor proxy-defaults set mesh gateway mode local or remote",
+        "meshkit federate puts proxy-defaults back; or set MeshGateway.Mode of the upstream to local",
+        _mode,
+    ),
+    Cause(
+        "endpoint_ejected",
+        "source sidecar",
+        "an Envoy has ejected an endpoint after failures",
+        "requests fail at once though the endpoint may be well again",
+        "failed_outlier_check in its /clusters",
+        "mend what made it fail; it comes back by itself. passive_health_check stands in service-defaults of {destination}",
+        _ejected,
+    ),
+    Cause(
+        "xds_disconnected",
+        "source sidecar",
+        "an Envoy has no stream to a Consul server",
+        "changes do not reach it: new instances, intentions and certificates",
+        "control_plane.connected_state is 0",
+        "is its token known, are the servers reachable? {kubectl_all} get pods -A | grep {pod}; then read its logs",
+        _disconnected,
+        weight="degrades",
+    ),
+    Cause(
+        "xds_warming",
+        "source sidecar",
+        "an Envoy waits for part of its configuration",
+        "what it waits for is not in force",
+        "warming clusters or listeners in its /config_dump",
+        "look again in a minute: meshkit trace {source_dc}/{source} {destination_dc}/{destination}",
+        _warming,
+        weight="degrades",
+    ),
+    Cause(
+        "no_endpoint",
+        "source sidecar",
+        "the source's Envoy knows no endpoint of the destination",
+        "it closes each connection at once; response flag UH or NC",
+        "its /clusters has none that is healthy",
+        "meshkit check; {kubectl} get pods -l component=mesh-gateway",
+        _no_endpoint,
+        weight="fallback",
+    ),
+    Cause(
+        "sidecar_unreachable",
+        "remote sidecar",
+        "the destination's sidecar does not answer in its own cluster",
+        "the remote gateway can't pass requests on",
+        "a connection from the cluster's probe to the registered port",
+        "{kubectl_all} get pods -A -o wide | grep {destination}",
+        _unreachable,
+        weight="fallback",
+    ),
+)

@@ -1,0 +1,188 @@
+"""What is wrong with certificates: run out, not valid yet, of another CA, trust domain or service; clocks apart."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from meshkit.trace import measures
+from meshkit.trace.cause import Cause, Symptom
+from meshkit.trace.causes.sidecars import sides
+from meshkit.trace.evidence import Evidence
+
+SKEW_S = 30.0
+LIFE_LEFT = 0.1
+"""Leaves live 72 h and are renewed after two thirds of that; a tenth is left only when renewal fails."""
+
+HANDSHAKES = (measures.AT_SIDECAR, measures.AT_OWN_GATEWAY, measures.AT_REMOTE_GATEWAY, measures.THROUGH)
+
+
+def _expired(evidence: Evidence) -> Iterator[Symptom]:
+    for side, hop in sides(evidence):
+        leaf = side.sidecar.leaf if side.sidecar else None
+        if leaf and leaf.not_after < evidence.taken_at:
+            yield Symptom(f"the certificate of {leaf.spiffe} ended {leaf.not_after:%Y-%m-%d %H:%M} UTC", side.datacenter, hop)
+    if any(_reason(evidence, name) == "tls_expired" for name in HANDSHAKES) and not _leaf_seen(evidence):
+        yield Symptom("the sidecar presents a certificate that has run out")
+
+
+def _leaf_seen(evidence: Evidence) -> bool:
+    return bool(evidence.destination.sidecar and evidence.destination.sidecar.leaf)
+
+
+def _reason(evidence: Evidence, name: str) -> str:
+    seen = evidence.measured.get(name)
+    return seen.reason if seen else ""
+
+
+def _expiring(evidence: Evidence) -> Iterator[Symptom]:
+    for side, hop in sides(evidence):
+        leaf = side.sidecar.leaf if side.sidecar else None
+        if leaf is None or leaf.not_after < evidence.taken_at:
+            continue
+        left, life = leaf.not_after - evidence.taken_at, leaf.not_after - leaf.not_before
+        if left < LIFE_LEFT * life:
+            hours = left.total_seconds() / 3600
+            yield Symptom(f"{leaf.service}'s certificate has {hours:.1f} h left and was not renewed", side.datacenter, hop)
+
+
+def _not_yet(evidence: Evidence) -> Iterator[Symptom]:
+    for side, hop in sides(evidence):
+        leaf = side.sidecar.leaf if side.sidecar else None
+        if leaf and leaf.not_before > evidence.taken_at:
+            text = f"{leaf.service}'s certificate begins {leaf.not_before:%Y-%m-%d %H:%M} UTC, which is not yet"
+            yield Symptom(text, side.datacenter, hop)
+
+
+def _skew(evidence: Evidence) -> Iterator[Symptom]:
+    known = [side for side in evidence.sides if side.skew_s is not None]
+    for side in known:
+        if side.skew_s is not None and abs(side.skew_s) > SKEW_S:
+            word = "ahead of" if side.skew_s > 0 else "behind"
+            yield Symptom(f"{side.datacenter}'s clock is {abs(side.skew_s):.0f} s {word} this machine's", side.datacenter)
+
+
+def _other_service(evidence: Evidence) -> Iterator[Symptom]:
+    parties = (evidence.route.source, evidence.route.destination)
+    for (side, hop), party in zip(sides(evidence), parties, strict=True):
+        leaf = side.sidecar.leaf if side.sidecar else None
+        if leaf and leaf.service != party.service and _same_domain(evidence):
+            text = f"the sidecar of {party.service} presents {leaf.spiffe}"
+            yield Symptom(text, side.datacenter, hop)
+            return
+    refused = [name for name in HANDSHAKES if _reason(evidence, name) == "tls_wrong_identity"]
+    if refused and not _leaf_seen(evidence):
+        yield Symptom(f"{refused[0]}: {evidence.measured[refused[0]].detail}")
+
+
+def _same_domain(evidence: Evidence) -> bool:
+    return not any(True for _ in _foreign(evidence))
+
+
+def _foreign(evidence: Evidence) -> Iterator[Symptom]:
+    for side, hop in sides(evidence):
+        leaf = side.sidecar.leaf if side.sidecar else None
+        domain = side.consul.trust_domain if side.consul else ""
+        if leaf and domain and leaf.trust_domain != domain:
+            text = f"its certificate is of trust domain {leaf.trust_domain}, the mesh's is {domain}"
+            yield Symptom(text, side.datacenter, hop)
+
+
+def _roots(evidence: Evidence) -> Iterator[Symptom]:
+    source, destination = evidence.source.consul, evidence.destination.consul
+    if source and destination and source.roots and destination.roots and not source.roots & destination.roots:
+        text = f"{evidence.source.datacenter} and {evidence.destination.datacenter} have different roots of the mesh's CA"
+        yield Symptom(text, evidence.destination.datacenter)
+        return
+    first, second = evidence.source.sidecar, evidence.destination.sidecar
+    if first and second and first.trusted and second.trusted and not first.trusted & second.trusted:
+        yield Symptom("the two sidecars trust different roots", evidence.destination.datacenter)
+        return
+    untrusted = [name for name in HANDSHAKES if _reason(evidence, name) == "tls_untrusted"]
+    if untrusted:
+        yield Symptom(f"{untrusted[0]}: no root of the mesh has signed what is presented", evidence.destination.datacenter)
+
+
+def _server_ca(evidence: Evidence) -> Iterator[Symptom]:
+    known = {side.ca for side in evidence.sides if side.ca}
+    if len(known) > 1:
+        names = " and ".join(side.datacenter for side in evidence.sides)
+        yield Symptom(f"the servers of {names} trust different CAs", evidence.destination.datacenter)
+
+
+CAUSES = (
+    Cause(
+        "leaf_expired",
+        "remote sidecar",
+        "a sidecar's certificate has run out",
+        "handshakes with it fail; ssl.fail_verify_error grows at the peer",
+        "validity in its Envoy's /certs",
+        "why was it not renewed? xDS and the servers first: meshkit check; then {kubectl_all} get pods -A | grep {destination}",
+        _expired,
+    ),
+    Cause(
+        "leaf_not_yet_valid",
+        "remote sidecar",
+        "a sidecar's certificate is not valid yet",
+        "handshakes with it fail until then",
+        "validity in its Envoy's /certs against the time here",
+        "set the clocks: {kubectl_all} get nodes, then chronyc tracking on them",
+        _not_yet,
+    ),
+    Cause(
+        "trust_domain_differs",
+        "remote sidecar",
+        "a sidecar is of another trust domain",
+        "handshakes fail: its SPIFFE ID is not one of this mesh",
+        "the SPIFFE ID in its Envoy's /certs against /v1/connect/ca/roots",
+        "restart the pod, so that its Envoy asks this mesh's servers: {kubectl_all} get pods -A | grep {destination}",
+        _foreign,
+    ),
+    Cause(
+        "wrong_san",
+        "remote sidecar",
+        "a sidecar presents another service's certificate",
+        "the source's Envoy refuses it: ssl.fail_verify_san grows",
+        "the SPIFFE ID in its Envoy's /certs, or in a real handshake",
+        "which proxy does the pod run? {kubectl_all} get pods -A -o wide | grep {destination}; register its own address",
+        _other_service,
+    ),
+    Cause(
+        "roots_differ",
+        "remote sidecar",
+        "the two ends trust different roots",
+        "handshakes between the datacenters fail, those inside work; ssl.fail_verify_error grows",
+        "roots in both datacenters, in both Envoys' /certs, and a real handshake",
+        "is the secondary's CA signed by the primary's? {kubectl} logs consul-server-0 | grep -i 'intermediate\\|root'",
+        _roots,
+    ),
+    Cause(
+        "server_ca_differs",
+        "planes",
+        "the datacenters' servers trust different CAs",
+        "nothing is replicated; members of the other datacenter are failed",
+        "the CA in both clusters' Secrets",
+        "meshkit federate puts the federation's CA back in every cluster",
+        _server_ca,
+        weight="fallback",
+    ),
+    Cause(
+        "clock_skew",
+        "planes",
+        "a cluster's clock is wrong",
+        "certificates are not valid yet or have run out; tokens are refused",
+        "the API server's Date against this machine's time",
+        "set the clocks: {kubectl_all} get nodes, then chronyc tracking on them",
+        _skew,
+        weight="degrades",
+    ),
+    Cause(
+        "leaf_expiring",
+        "remote sidecar",
+        "a sidecar's certificate was not renewed in time",
+        "nothing yet; all handshakes fail when it ends",
+        "validity in its Envoy's /certs",
+        "is its Envoy's stream alive? {kubectl_all} get pods -A | grep {destination}; meshkit check",
+        _expiring,
+        weight="degrades",
+    ),
+)
