@@ -25,6 +25,7 @@ COMMANDS = {
     "federate": "Make one Consul service mesh of two or more clusters, and prove that it works.",
     "status": "Show datacenters, servers, gateways, certificates and the links between them.",
     "check": "Judge the federation by a catalogue of checks, each with a hint.",
+    "trace": "Name the first broken hop between two services, and the remedy.",
     "allow": "Let one service open connections to another, across all datacenters.",
     "deny": "Forbid one service to open connections to another.",
     "intentions": "List who may talk to whom.",

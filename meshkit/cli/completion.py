@@ -7,11 +7,13 @@ from pathlib import Path
 
 import yaml
 
+from meshkit.consul.names import probe_service
 from meshkit.errors import MeshkitError
 from meshkit.federation import state
 from meshkit.probes.ladder import RUNGS
 from meshkit.probes.mechanisms import NAMES
 from meshkit.probes.wanted import LADDER, LOCAL
+from meshkit.trace.causes import CATALOGUE
 
 
 def contexts(incomplete: str) -> list[str]:
@@ -50,3 +52,17 @@ def mechanisms(incomplete: str) -> list[str]:
 def rungs(incomplete: str) -> list[str]:
     """Parts of the ladder."""
     return [name for name in RUNGS if name.startswith(incomplete)]
+
+
+def parties(incomplete: str) -> list[str]:
+    """Datacenters, up to the slash; after it the probe's service, the only one that is known without asking."""
+    datacenter, slash, service = incomplete.partition("/")
+    if not slash:
+        return [f"{name}/" for name in datacenters(datacenter)]
+    named = probe_service(datacenter)
+    return [f"{datacenter}/{named}"] if datacenter in datacenters(datacenter) and named.startswith(service) else []
+
+
+def causes(incomplete: str) -> list[str]:
+    """Codes of a trace's causes."""
+    return [cause.code for cause in CATALOGUE if cause.code.startswith(incomplete)]

@@ -123,10 +123,7 @@ class ConsulView:
 
 @dataclass(frozen=True)
 class Pod:
-    """The pod that an address of the catalog belongs to. ``listening`` is None when it could not be looked at.
-
-    ``syns`` are peers whose connection attempts came in and whose answers from here were never acknowledged.
-    """
+    """The pod that an address of the catalog belongs to. ``listening`` is None when it could not be looked at."""
 
     name: str
     namespace: str
@@ -136,7 +133,6 @@ class Pod:
     troubles: tuple[str, ...] = ()
     ports: tuple[int, ...] = ()
     listening: frozenset[tuple[str, int]] | None = None
-    syns: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)

@@ -33,3 +33,4 @@ ORDER = (
 )
 GATEWAY_POD_PORT = 8443
 """Where the charts let a gateway's Envoy listen."""
+BOTH_WAYS = (THERE, BACK)

@@ -19,6 +19,8 @@ LISTEN, SYN_RECEIVED = "0A", "03"
 """States of include/net/tcp_states.h."""
 
 READ_S = 3.0
+GATEWAY_CONTAINERS = ("mesh-gateway",)
+"""The container's name in both charts."""
 
 
 def look(context: Context, dc: Datacenter) -> Side:

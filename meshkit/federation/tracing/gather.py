@@ -13,17 +13,22 @@ from typing import Any
 
 from meshkit.errors import MeshkitError
 from meshkit.federation.context import Context
-from meshkit.federation.tracing import clusters, measure, planes, proxies, request
+from meshkit.federation.tracing import clusters, measure, planes, proxies, request, secrets
 from meshkit.federation.tracing.together import together
 from meshkit.model import Datacenter
-from meshkit.trace import choose
+from meshkit.trace import choose, measures
 from meshkit.trace.evidence import Evidence, Measured, Pod, Proxy, Request, Side
 from meshkit.trace.hops import Party, Route
 
-PLANES_S, NETWORK_S, HANDSHAKES_S = 4.0, 6.5, 4.0
+PLANES_S, NETWORK_S, LAST_S = 4.0, 6.5, 4.0
 """Deadlines of the steps; a whole trace of a broken path stays within 10 s of its first answer."""
 
 SOURCE, DESTINATION = "source", "destination"
+LOOKED = {
+    "sockets": "where the destination's pod listens",
+    SOURCE: "half-open connections of the source's gateway",
+    DESTINATION: "half-open connections of the destination's gateway",
+}
 Unseen = dict[str, str]
 
 
@@ -50,31 +55,32 @@ class Trace:
         self.unseen |= late
         sent, seen = done.get("request", (None, {}))
         source, destination = _with_proxies(source, seen, SOURCE), _with_proxies(destination, seen, DESTINATION)
-        measured = self._kept(done.get("network")) | self._handshakes(source, destination)
-        if destination.pod:
-            destination = replace(destination, pod=self._sockets(destination, DESTINATION))
+        measured = self._kept(done.get("network"))
+        source, destination, more = self._last(source, destination, measured)
         took_s = self.context.clock.monotonic() - began
-        return Evidence(self.route, taken_at, source, destination, sent, measured, self.unseen, took_s)
+        return Evidence(self.route, taken_at, source, destination, sent, measured | more, self.unseen, took_s)
 
     def _planes(self) -> tuple[Side, Side]:
         """Kubernetes and Consul of both sides."""
         looks: dict[str, Callable[[], Any]] = {}
         for name, party in ((SOURCE, self.route.source), (DESTINATION, self.route.destination)):
             dc = self._datacenter(party)
-            looks[f"{name} cluster"] = partial(clusters.look, self.context, dc)
-            looks[f"{name} Consul"] = partial(planes.look, self.context, dc, party, self.route)
+            looks[f"{name}, {dc.name} cluster"] = partial(clusters.look, self.context, dc)
+            looks[f"{name}, {dc.name} Consul"] = partial(planes.look, self.context, dc, party, self.route)
+            looks[f"{name}, {dc.name} Secrets"] = partial(secrets.look, self.context, dc)
         answers, unseen = together(self.context.clock, looks, PLANES_S)
         self.unseen |= unseen
         return self._side(SOURCE, self.route.source, answers), self._side(DESTINATION, self.route.destination, answers)
 
     def _side(self, name: str, party: Party, answers: dict[str, Any]) -> Side:
         dc = self._datacenter(party)
-        side: Side | None = answers.get(f"{name} cluster")
+        side: Side | None = answers.get(f"{name}, {dc.name} cluster")
         if side is None:
             side = Side(dc.name, dc.context, dc.namespace, dc.primary, reachable=False)
-        view, unseen = answers.get(f"{name} Consul", (None, {}))
+        view, unseen = answers.get(f"{name}, {dc.name} Consul", (None, {}))
         self.unseen |= unseen
-        return replace(side, consul=view)
+        lost, ca = answers.get(f"{name}, {dc.name} Secrets", ((), ""))
+        return replace(side, consul=view, lost_tokens=lost, ca=ca)
 
     def _datacenter(self, party: Party) -> Datacenter:
         return next(dc for dc in self.context.federation.datacenters if dc.name == party.datacenter)
@@ -121,30 +127,36 @@ class Trace:
             self.unseen["tagged request"] = str(error)
             return None
 
-    def _handshakes(self, source: Side, destination: Side) -> dict[str, Measured]:
-        look = partial(measure.handshakes, self.context, self.route, source, destination)
-        looks: dict[str, Callable[[], Any]] = {"handshakes": look}
-        if self.route.crosses:
+    def _last(
+        self, source: Side, destination: Side, measured: dict[str, Measured]
+    ) -> tuple[Side, Side, dict[str, Measured]]:
+        """What comes after the request: handshakes, sockets of the destination, and of gateways that nobody reaches."""
+        looks: dict[str, Callable[[], Any]] = {
+            "handshakes": partial(measure.handshakes, self.context, self.route, source, destination)
+        }
+        if destination.pod:
+            looks["sockets"] = partial(self._sockets, destination, destination.pod, self.containers[DESTINATION])
+        if all(name in measured and measured[name].failed == measured[name].sent for name in measures.BOTH_WAYS):
             for name, side in ((SOURCE, source), (DESTINATION, destination)):
-                looks[name] = partial(self._gateway_sockets, side)
-        done, late = together(self.context.clock, looks, HANDSHAKES_S)
-        self.unseen |= {name: why for name, why in late.items() if name == "handshakes"}
-        return self._kept(done.get("handshakes"))
+                looks[name] = partial(self._half_open, side)
+        done, late = together(self.context.clock, looks, LAST_S)
+        self.unseen |= {LOOKED.get(name, name): why for name, why in late.items()}
+        if "sockets" in done:
+            destination = replace(destination, pod=done["sockets"])
+        source = replace(source, half_open=done.get(SOURCE))
+        destination = replace(destination, half_open=done.get(DESTINATION))
+        return source, destination, self._kept(done.get("handshakes"))
 
-    def _gateway_sockets(self, side: Side) -> None:
-        return None
+    def _sockets(self, side: Side, pod: Pod, containers: tuple[str, ...]) -> Pod:
+        listening, _ = clusters.sockets(self.context.kube[side.datacenter], pod, containers)
+        return replace(pod, listening=listening)
 
-    def _sockets(self, side: Side, name: str) -> Pod | None:
-        if side.pod is None:
-            return None
-        kube = self.context.kube[side.datacenter]
-        look = partial(clusters.sockets, kube, side.pod, self.containers.get(name, ()))
-        done, unseen = together(self.context.clock, {"sockets": look}, PLANES_S)
-        self.unseen |= {f"where {side.pod.name} listens": why for why in unseen.values()}
-        if "sockets" not in done:
-            return side.pod
-        listening, syns = done["sockets"]
-        return replace(side.pod, listening=listening, syns=syns)
+    def _half_open(self, side: Side) -> bool:
+        """Whether anybody's attempt to connect came in at a gateway, and its answer was lost."""
+        kube, found = self.context.kube[side.datacenter], [pod for pod in side.gateway_pods if pod.ready]
+        if not found:
+            raise MeshkitError(f"{side.datacenter}: no gateway is ready")
+        return any(clusters.sockets(kube, pod, clusters.GATEWAY_CONTAINERS)[1] for pod in found)
 
     def _kept(self, answer: tuple[dict[str, Measured], Unseen] | None) -> dict[str, Measured]:
         if answer is None:

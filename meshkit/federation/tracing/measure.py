@@ -11,6 +11,7 @@ from meshkit.federation.context import Context
 from meshkit.federation.probing import runs
 from meshkit.federation.probing.runs import Pace
 from meshkit.federation.probing.targets import Plan
+from meshkit.probes.mechanisms.dns import DnsTarget
 from meshkit.probes.mechanisms.path import PathTarget
 from meshkit.probes.mechanisms.tcp import TcpTarget
 from meshkit.probes.mechanisms.tls import TlsTarget
@@ -52,6 +53,8 @@ def network(context: Context, route: Route, source: Side, destination: Side) -> 
                 add(where, f"{name}{measures.POD}", TcpTarget(pod.address, measures.GATEWAY_POD_PORT), CONNECT_S)
     if sidecar := sidecar_address(destination):
         add(destination, measures.SIDECAR, TcpTarget(*sidecar), CONNECT_S)
+    there = route.destination
+    add(source, measures.DNS, DnsTarget(f"consul.service.{there.datacenter}.consul."), CONNECT_S)
     return _run(context, probes, {})
 
 
@@ -124,7 +127,7 @@ def _run(
     windows, missing = runs.collect(context, plan, Pace(count=1, grace_s=GRACE_S))
     seen = {series.probe: measured(summary) for series, summary in merged(windows).items()}
     unseen = {
-        f"{dc}: {probe.series.probe}": why for dc, why in missing.items() for probe in probes[dc] if dc in probes
+        f"{dc}: {probe.series.probe}": why for dc, why in missing.items() for probe in probes[dc]
     }
     return seen, unseen
 

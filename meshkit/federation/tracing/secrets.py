@@ -1,0 +1,38 @@
+"""Whether what a cluster's Secrets hold is what its Consul knows: tokens, and the CA that its servers trust."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Iterator
+
+from meshkit.backends.base import Consul, Kube, Ref
+from meshkit.consul import names
+from meshkit.federation.context import Context
+from meshkit.model import Datacenter
+from meshkit.pki import inspect
+
+ASKED = tuple(name for name in names.TOKENS if name != "bootstrap")
+"""The management token is the one that asks."""
+
+
+def look(context: Context, dc: Datacenter) -> tuple[tuple[str, ...], str]:
+    """Names of tokens that Consul does not know, and the CA's fingerprint."""
+    kube, consul = context.kube[dc.name], context.consul(dc.name)
+    certificate = _read(kube, dc, names.CA, "tls.crt")
+    return tuple(_lost(kube, consul, dc)), inspect.inspect(certificate).fingerprint if certificate else ""
+
+
+def _lost(kube: Kube, consul: Consul, dc: Datacenter) -> Iterator[str]:
+    for name in ASKED:
+        secret = _read(kube, dc, names.TOKENS[name], "token")
+        if secret and consul.token(secret) is None:
+            yield name
+
+
+def _read(kube: Kube, dc: Datacenter, name: str, key: str) -> str:
+    found = kube.get(Ref("Secret", name, dc.namespace))
+    try:
+        return base64.b64decode(found["data"][key]).decode() if found else ""
+    except (KeyError, binascii.Error, UnicodeDecodeError):
+        return ""

@@ -1,0 +1,1 @@
+"""How a diagnosis is shown: for people, for scripts, as a page."""
