@@ -209,9 +209,7 @@ class Consul(Protocol):
         """Catalog entries of a service in a datacenter."""
         ...
 
-    def health(
-        self, service: str, datacenter: str, *, proxies: bool = False, matching: str = ""
-    ) -> Sequence[Manifest]:
+    def health(self, service: str, datacenter: str, *, proxies: bool = False, matching: str = "") -> Sequence[Manifest]:
         """Instances of a service (or their sidecars) with node and checks, healthy or not; ``matching`` is a filter."""
         ...
 

@@ -80,9 +80,7 @@ class ConsulClient:
         _, instances = self._call(lambda: self._client.catalog.service(service, dc=datacenter))
         return instances or []
 
-    def health(
-        self, service: str, datacenter: str, *, proxies: bool = False, matching: str = ""
-    ) -> Sequence[Manifest]:
+    def health(self, service: str, datacenter: str, *, proxies: bool = False, matching: str = "") -> Sequence[Manifest]:
         """See ``base.Consul``."""
         params = [("dc", datacenter)] + ([("filter", matching)] if matching else [])
         kind = "connect" if proxies else "service"

@@ -18,13 +18,14 @@ Weight = Literal["breaks", "fallback", "degrades", "note"]
 class Symptom:
     """What of the evidence a cause was told by: a sentence, where, and names for the remedy.
 
-    ``hop`` is set where the same cause can break several hops.
+    ``hop`` is set where the same cause can break several hops, ``weight`` where this time it weighs otherwise.
     """
 
     text: str
     datacenter: str = ""
     hop: Hop | None = None
     names: Mapping[str, str] = field(default_factory=dict)
+    weight: Weight | None = None
 
 
 @dataclass(frozen=True)
@@ -69,7 +70,7 @@ def _finding(evidence: Evidence, cause: Cause, symptom: Symptom) -> Finding:
     for name, value in _names(evidence, datacenter, symptom).items():
         remedy = remedy.replace(f"{{{name}}}", value)
     hop = symptom.hop or cause.hop
-    return Finding(cause.code, hop, datacenter, cause.fact, symptom.text, remedy, cause.weight)
+    return Finding(cause.code, hop, datacenter, cause.fact, symptom.text, remedy, symptom.weight or cause.weight)
 
 
 def _names(evidence: Evidence, datacenter: str, symptom: Symptom) -> dict[str, str]:

@@ -84,7 +84,7 @@ def _cause(evidence: Evidence, findings: Sequence[Finding]) -> Finding | None:
 
 def _explains(evidence: Evidence, finding: Finding) -> bool:
     """What degrades a hop can break a request only there: at the hop that it did not get beyond."""
-    return order(finding.hop) >= order(passage.reached(evidence)) or finding.hop == "network"
+    return finding.hop in PATH and order(finding.hop) >= order(passage.reached(evidence))
 
 
 def _verdict(evidence: Evidence, cause: Finding | None) -> Verdict:
@@ -125,7 +125,7 @@ def _hops(evidence: Evidence, verdict: Verdict, first: Hop | None, cause: Findin
             state = "degraded" if verdict == "degraded" else "broken"
             said = cause.text if cause else f"the request did not get beyond here; {said}".rstrip("; ")
         elif not evidence.passed and (first is None or order(hop) > order(first)):
-            state = "not seen" if evidence.request is None and first is None else "not reached"
+            state, took_s = ("not seen" if evidence.request is None and first is None else "not reached"), None
         lines.append(HopResult(hop, state, took_s, said))
     return lines
 
@@ -172,9 +172,8 @@ def tried(evidence: Evidence) -> list[str]:
     request = evidence.request
     if request:
         done.insert(0, f"request {request.tag} from the source's pod: {request.ended} after {request.took_s:.2f} s")
-    for side in evidence.sides:
-        if side.consul:
-            done.append(f"{side.datacenter}: catalog, chain, intentions, gateways, gossip, replication, roots")
+    asked = "catalog, chain, intentions, gateways, gossip, replication, roots"
+    done += [f"{side.datacenter}: {asked}" for side in evidence.sides if side.consul]
     names = [proxy.id for side in evidence.sides for proxy in (side.sidecar, side.gateway) if proxy]
     return [*done, f"Envoys read before and after: {', '.join(names)}"] if names else done
 
@@ -183,6 +182,6 @@ def _outcome(evidence: Evidence, name: str) -> str:
     seen = evidence.measured[name]
     if name in (measures.PATH, measures.MTU) and seen.answers:
         return "; ".join(seen.answers)
-    time_s = seen.rtt_s if seen.rtt_s is not None else seen.total_s
+    time_s = seen.total_s if seen.rtt_s is None or name in measures.HANDSHAKES else seen.rtt_s
     took = f", {1000 * time_s:.1f} ms" if time_s is not None else ""
     return f"{seen.reason}{took}" + (f" ({seen.sent - seen.failed} of {seen.sent})" if seen.sent > 1 else "")

@@ -19,7 +19,14 @@ ADMIN_PORT = 19000
 
 SERVER_INFO, CERTS, CLUSTERS, CONFIG = "/server_info", "/certs", "/clusters?format=json", "/config_dump?include_eds"
 STATS = "/stats?format=json"
-OWN = ("cluster.self_admin.", "cluster.local_agent.", "http.admin.", "http.envoy_ready.", "listener.admin.", "main_thread")
+OWN = (
+    "cluster.self_admin.",
+    "cluster.local_agent.",
+    "http.admin.",
+    "http.envoy_ready.",
+    "listener.admin.",
+    "main_thread",
+)
 """Counters of Envoy's talk with itself and its control plane, which go up without any request."""
 
 Document = Mapping[str, Any]
@@ -85,8 +92,7 @@ def proxy(pod: str, answers: Answers, before: Mapping[str, int], after: Mapping[
 
 
 def _connected(stats: Any) -> int:
-    named = (entry for entry in stats if entry.get("name") == "control_plane.connected_state")
-    return int(next(named, {}).get("value", 0))
+    return next((int(entry["value"]) for entry in stats if entry.get("name") == "control_plane.connected_state"), 0)
 
 
 def _rejected(listeners: tuple[Any, ...], clusters: Document) -> Iterator[str]:
@@ -139,7 +145,7 @@ def _clusters(statuses: Document, configured: Document) -> dict[str, EnvoyCluste
 
 
 def _cluster(status: Document, settings: Document) -> EnvoyCluster:
-    thresholds = (settings.get("circuit_breakers") or {}).get("thresholds") or ({},)
+    thresholds: Any = (settings.get("circuit_breakers") or {}).get("thresholds") or ({},)
     text = json.dumps(settings)
     return EnvoyCluster(
         str(status["name"]),

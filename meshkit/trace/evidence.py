@@ -100,8 +100,8 @@ class Chain:
 class ConsulView:
     """What one datacenter's servers say. ``instances`` and ``sidecars`` are of this side's service, in this catalog.
 
-    They are None where the question was not answered. ``gateways`` are the addresses of each datacenter's gateways as known here, ``roots`` fingerprints of the mesh's
-    roots, ``peers`` the destination's sidecars as seen from here.
+    They are None where the question was not answered. ``gateways`` are the addresses of each datacenter's gateways as
+    known here, ``roots`` serial numbers of the mesh's roots, ``peers`` the destination's sidecars as seen from here.
     """
 
     leader: str = ""
@@ -248,6 +248,9 @@ class Measured:
         return self.reason == "ok"
 
 
+ERRORS = 500
+"""HTTP statuses from here on are failures of the server."""
+
 Ended = Literal["answered", "closed", "timeout", "not sent"]
 
 
@@ -295,4 +298,4 @@ class Evidence:
         """The tagged request was answered by the service, and well."""
         request = self.request
         answered = request is not None and request.ended == "answered" and not request.denied
-        return answered and request is not None and not request.status >= 500
+        return answered and request is not None and request.status < ERRORS

@@ -33,4 +33,5 @@ ORDER = (
 )
 GATEWAY_POD_PORT = 8443
 """Where the charts let a gateway's Envoy listen."""
+HANDSHAKES = (AT_SIDECAR, AT_OWN_GATEWAY, AT_REMOTE_GATEWAY, THROUGH)
 BOTH_WAYS = (THERE, BACK)

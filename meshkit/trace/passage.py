@@ -40,16 +40,17 @@ def failed(proxy: Proxy | None, cluster: EnvoyCluster | None) -> bool:
 
 
 def reached(evidence: Evidence) -> Hop:
-    """The last hop that counted the request."""
+    """The last hop that let the request pass."""
     source, destination, there = evidence.source, evidence.destination, evidence.route.destination
     local = destination.sidecar.clusters.get(LOCAL_APP) if destination.sidecar else None
+    if denied(destination.sidecar):  # it has connected to its service before it knew
+        return "remote gateway"
     if connected(destination.sidecar, local):
         return "service"
     if accepted(destination.sidecar):
         return "remote sidecar"
-    if connected(destination.gateway, service_cluster(destination.gateway, there)):
-        return "remote gateway"
-    if connected(source.gateway, datacenter_cluster(source.gateway, there.datacenter)):
+    passed_on = connected(source.gateway, datacenter_cluster(source.gateway, there.datacenter))
+    if passed_on or connected(destination.gateway, service_cluster(destination.gateway, there)):
         return "remote gateway"
     if connected(source.sidecar, service_cluster(source.sidecar, there)):
         return "source gateway" if evidence.route.crosses else "remote sidecar"

@@ -18,6 +18,12 @@ TABLES = ("cat", "/proc/net/tcp", "/proc/net/tcp6")
 LISTEN, SYN_RECEIVED = "0A", "03"
 """States of include/net/tcp_states.h."""
 
+COLUMNS = 7
+"""Up to the last that is read: sl, local, remote, state, queues, timer, retransmissions."""
+
+RESENT = 2
+"""Answers sent again to an attempt of the last 7 s; the kernel keeps older ones for a minute, which tell of the past."""
+
 READ_S = 3.0
 GATEWAY_CONTAINERS = ("mesh-gateway",)
 """The container's name in both charts."""
@@ -97,9 +103,10 @@ def sockets(kube: Kube, where: Pod, containers: tuple[str, ...]) -> tuple[frozen
 
 def parsed(lines: list[str]) -> tuple[frozenset[tuple[str, int]], frozenset[str]]:
     """Rows of /proc/net/tcp: listening addresses, and peers in SYN_RECV."""
-    rows = [row for line in lines if len(row := line.split()) > 3 and row[0].endswith(":")]  # noqa: PLR2004 - sl, local, remote, st
+    rows = [row for line in lines if len(row := line.split()) >= COLUMNS and row[0].endswith(":")]
     listening = frozenset(_endpoint(row[1]) for row in rows if row[3] == LISTEN)
-    return listening, frozenset(_endpoint(row[2])[0] for row in rows if row[3] == SYN_RECEIVED)
+    fresh = (row for row in rows if row[3] == SYN_RECEIVED and int(row[6], 16) <= RESENT)
+    return listening, frozenset(_endpoint(row[2])[0] for row in fresh)
 
 
 def _endpoint(text: str) -> tuple[str, int]:

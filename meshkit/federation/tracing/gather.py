@@ -1,7 +1,7 @@
-"""The evidence of one path, in this order, each step in all clusters at the same time:
+"""The evidence of one path, in three steps, each of them in all clusters at the same time.
 
-planes and clusters; the pods and Envoys that those name; counters, the tagged request, counters again, and meanwhile
-probes of the network; last the handshakes, which would have counted as requests before.
+Planes and clusters first. Then the pods and Envoys that those name, counters, the tagged request, counters again, and
+meanwhile probes of the network. Last the handshakes, which would have counted as requests before.
 """
 
 from __future__ import annotations
@@ -32,6 +32,15 @@ LOOKED = {
 Unseen = dict[str, str]
 
 
+@dataclass(frozen=True)
+class Sent:
+    """The tagged request, the pods at its ends, and the Envoys between them."""
+
+    pods: dict[str, Pod | None]
+    request: Request | None = None
+    proxies: dict[str, Proxy] = field(default_factory=dict)
+
+
 @dataclass
 class Trace:
     """One trace under way."""
@@ -46,19 +55,22 @@ class Trace:
         """Look at everything once."""
         began, taken_at = self.context.clock.monotonic(), self.context.clock.now()
         source, destination = self._planes()
-        source, destination = self._pods(source, destination)
         looks: dict[str, Callable[[], Any]] = {
             "request": partial(self._request, source, destination),
+            "beyond": partial(planes.beyond, self.context, source, self.route),
             "network": partial(measure.network, self.context, self.route, source, destination),
         }
         done, late = together(self.context.clock, looks, NETWORK_S)
         self.unseen |= late
-        sent, seen = done.get("request", (None, {}))
-        source, destination = _with_proxies(source, seen, SOURCE), _with_proxies(destination, seen, DESTINATION)
+        found = done.get("request", Sent({}))
+        view, unseen = done.get("beyond", (source.consul, {}))
+        self.unseen |= unseen
+        source = _with_proxies(replace(source, consul=view), found, SOURCE)
+        destination = _with_proxies(destination, found, DESTINATION)
         measured = self._kept(done.get("network"))
         source, destination, more = self._last(source, destination, measured)
         took_s = self.context.clock.monotonic() - began
-        return Evidence(self.route, taken_at, source, destination, sent, measured | more, self.unseen, took_s)
+        return Evidence(self.route, taken_at, source, destination, found.request, measured | more, self.unseen, took_s)
 
     def _planes(self) -> tuple[Side, Side]:
         """Kubernetes and Consul of both sides."""
@@ -85,8 +97,8 @@ class Trace:
     def _datacenter(self, party: Party) -> Datacenter:
         return next(dc for dc in self.context.federation.datacenters if dc.name == party.datacenter)
 
-    def _pods(self, source: Side, destination: Side) -> tuple[Side, Side]:
-        """The pods of both sidecars."""
+    def _pods(self, source: Side, destination: Side) -> dict[str, Pod | None]:
+        """The pods of both sidecars; None where no pod has the address that is registered."""
         looks: dict[str, Callable[[], Any]] = {}
         for name, side in ((SOURCE, source), (DESTINATION, destination)):
             if (entry := choose.sidecar(side)) and side.reachable:
@@ -94,17 +106,18 @@ class Trace:
         answers, unseen = together(self.context.clock, looks, PLANES_S)
         self.unseen |= {f"{name}'s pod": why for name, why in unseen.items()}
         self.containers = {name: parts for name, (_, parts) in answers.items()}
-        found: dict[str, Pod | None] = {name: pod for name, (pod, _) in answers.items()}
-        return replace(source, pod=found.get(SOURCE)), replace(destination, pod=found.get(DESTINATION))
+        return {name: pod for name, (pod, _) in answers.items()}
 
-    def _request(self, source: Side, destination: Side) -> tuple[Request | None, dict[str, Proxy]]:
-        places = dict(self._places(source, destination))
+    def _request(self, source: Side, destination: Side) -> Sent:
+        pods = self._pods(source, destination)
+        source, destination = replace(source, pod=pods.get(SOURCE)), replace(destination, pod=pods.get(DESTINATION))
+        places = self._places(source, destination)
         earlier, unseen = proxies.before(self.context, places)
         self.unseen |= unseen
         sent = self._send(source)
         seen, unseen = proxies.after(self.context, places, earlier)
         self.unseen |= unseen
-        return sent, seen
+        return Sent(pods, sent, seen)
 
     def _places(self, source: Side, destination: Side) -> dict[str, proxies.Place]:
         found: dict[str, proxies.Place] = {}
@@ -165,6 +178,7 @@ class Trace:
         return answer[0]
 
 
-def _with_proxies(side: Side, seen: dict[str, Proxy], name: str) -> Side:
-    gateways = [proxy for key, proxy in sorted(seen.items()) if key.startswith(f"{name} gateway")]
-    return replace(side, sidecar=seen.get(f"{name} sidecar"), gateway=choose.merged(gateways))
+def _with_proxies(side: Side, found: Sent, name: str) -> Side:
+    gateways = [proxy for key, proxy in sorted(found.proxies.items()) if key.startswith(f"{name} gateway")]
+    sidecar = found.proxies.get(f"{name} sidecar")
+    return replace(side, pod=found.pods.get(name), sidecar=sidecar, gateway=choose.merged(gateways))

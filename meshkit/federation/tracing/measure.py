@@ -26,11 +26,13 @@ Address = tuple[str, int]
 CONNECTS = 40
 """So many at once show a loss of 5% with 98% certainty: each is a packet there and one back."""
 
-CONNECT_S, PATH_S, HANDSHAKE_S = 2.5, 4.0, 2.5
+CONNECT_S, PATH_S, MTU_S, HANDSHAKE_S = 2.5, 3.0, 4.5, 2.0
 GRACE_S = 3.0
 
 
-def network(context: Context, route: Route, source: Side, destination: Side) -> tuple[dict[str, Measured], dict[str, str]]:
+def network(
+    context: Context, route: Route, source: Side, destination: Side
+) -> tuple[dict[str, Measured], dict[str, str]]:
     """What the network between and inside the clusters does; nothing of it reaches a service."""
     probes: dict[str, list[Probe]] = {}
 
@@ -45,14 +47,12 @@ def network(context: Context, route: Route, source: Side, destination: Side) -> 
                 add(where, name, TcpTarget(*public), CONNECT_S, CONNECTS)
                 if where is source:
                     add(where, measures.PATH, PathTarget(*public), PATH_S)
-                    add(where, measures.MTU, PathTarget(*public, method="icmp", mtu=True), PATH_S)
+                    add(where, measures.MTU, PathTarget(*public, method="icmp", mtu=True), MTU_S)
         for where, name in ((source, measures.SOURCE_GATEWAY), (destination, measures.DESTINATION_GATEWAY)):
             if inside := lan_address(where):
                 add(where, name, TcpTarget(*inside), CONNECT_S)
             for pod in where.gateway_pods[:1]:
                 add(where, f"{name}{measures.POD}", TcpTarget(pod.address, measures.GATEWAY_POD_PORT), CONNECT_S)
-    if sidecar := sidecar_address(destination):
-        add(destination, measures.SIDECAR, TcpTarget(*sidecar), CONNECT_S)
     there = route.destination
     add(source, measures.DNS, DnsTarget(f"consul.service.{there.datacenter}.consul."), CONNECT_S)
     return _run(context, probes, {})
@@ -66,6 +66,10 @@ def handshakes(
     if not domain:
         return {}, {"handshakes": "the mesh's trust domain is not known"}
     probes: dict[str, list[Probe]] = {}
+    if sidecar := sidecar_address(destination):
+        # A bare connection makes a sidecar connect to its service: it asks its intentions only with the first bytes.
+        series = Series(destination.datacenter, "", "", measures.SIDECAR)
+        probes[destination.datacenter] = [Probe("sidecar", series, TcpTarget(*sidecar), 10.0, CONNECT_S)]
     for where, name, address, identity in _doors(route, source, destination):
         there = route.destination
         target = TlsTarget(
@@ -126,9 +130,7 @@ def _run(
     plan = Plan({dc: tuple(found) for dc, found in probes.items()}, identities=identities)
     windows, missing = runs.collect(context, plan, Pace(count=1, grace_s=GRACE_S))
     seen = {series.probe: measured(summary) for series, summary in merged(windows).items()}
-    unseen = {
-        f"{dc}: {probe.series.probe}": why for dc, why in missing.items() for probe in probes[dc]
-    }
+    unseen = {f"{dc}: {probe.series.probe}": why for dc, why in missing.items() for probe in probes[dc]}
     return seen, unseen
 
 

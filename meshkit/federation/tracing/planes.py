@@ -1,4 +1,4 @@
-"""What one datacenter's Consul servers say of a path: catalog, health, intentions, chain, gateways, gossip, replication.
+"""What one datacenter's Consul servers say of a path: catalog, intentions, chain, gateways, gossip, replication.
 
 Each question has its own thread and the same deadline: one that goes through a broken WAN is answered by Consul itself
 only after 7 s (rpc_hold_timeout), and must not keep the others.
@@ -18,19 +18,36 @@ from meshkit.federation.context import Context
 from meshkit.federation.tracing.together import together
 from meshkit.model import Datacenter
 from meshkit.trace import catalog
-from meshkit.trace.evidence import Chain, ChainTarget, ConsulView
+from meshkit.trace.evidence import Chain, ChainTarget, ConsulView, Side
 from meshkit.trace.hops import Party, Route
 
+PEERS = "view of the destination"
 ANSWER_S = 3.0
 """A question through the WAN takes two round trips and some work; the rest of the trace needs its share of 10 s."""
 
 
 def look(context: Context, dc: Datacenter, party: Party, route: Route) -> tuple[ConsulView, dict[str, str]]:
-    """The view of a datacenter whose side of the route is ``party``, and what it would not say."""
+    """The view of a datacenter whose side of the route is ``party``, and what it would not say; nothing of the WAN."""
     consul = context.consul(dc.name)
     answers, unseen = together(context.clock, _questions(consul, dc, party, route), ANSWER_S)
     view = _view(answers, dc, route)
     return view, {f"{dc.name}: Consul's {name}": why for name, why in unseen.items()}
+
+
+def beyond(context: Context, side: Side, route: Route) -> tuple[ConsulView | None, dict[str, str]]:
+    """The same with what the source's servers can be told only by others: the destination, a chain's targets."""
+    view, there = side.consul, route.destination
+    if view is None:
+        return None, {}
+    consul = context.consul(side.datacenter)
+    looks: dict[str, Callable[[], Any]] = {PEERS: partial(consul.health, there.service, there.datacenter, proxies=True)}
+    targets = view.chain.targets if view.chain else ()
+    looks |= {f"{PEERS} {place}": partial(_passing, consul, target) for place, target in enumerate(targets)}
+    answers, unseen = together(context.clock, looks, ANSWER_S)
+    counted = tuple(replace(t, passing=answers.get(f"{PEERS} {place}")) for place, t in enumerate(targets))
+    chain = replace(view.chain, targets=counted) if view.chain else None
+    missed = {f"{side.datacenter}: Consul's {PEERS}": why for name, why in unseen.items() if name == PEERS}
+    return replace(view, peers=_instances(answers.get(PEERS)), chain=chain), missed
 
 
 def _questions(consul: Consul, dc: Datacenter, party: Party, route: Route) -> Mapping[str, Callable[[], Any]]:
@@ -39,7 +56,6 @@ def _questions(consul: Consul, dc: Datacenter, party: Party, route: Route) -> Ma
         "leader": consul.leader,
         "catalog": partial(consul.health, party.service, dc.name),
         "sidecars": partial(consul.health, party.service, dc.name, proxies=True),
-        "view of the destination": partial(consul.health, there.service, there.datacenter, proxies=True),
         "discovery chain": partial(_chain, consul, there),
         "intentions": partial(consul.config_entries, config_entries.INTENTIONS),
         "ACL default": partial(consul.allowed, route.source.service, there.service),
@@ -55,7 +71,7 @@ def _questions(consul: Consul, dc: Datacenter, party: Party, route: Route) -> Ma
 
 
 def _view(answers: Mapping[str, Any], dc: Datacenter, route: Route) -> ConsulView:
-    roots, peers = answers.get("roots") or {}, answers.get("view of the destination")
+    roots = answers.get("roots") or {}
     status = answers.get("ACL replication")
     rules = answers.get("intentions")
     defaults = answers.get("proxy-defaults") or ()
@@ -63,7 +79,6 @@ def _view(answers: Mapping[str, Any], dc: Datacenter, route: Route) -> ConsulVie
         leader=str(answers.get("leader") or ""),
         instances=_instances(answers.get("catalog")),
         sidecars=_instances(answers.get("sidecars")),
-        peers=_instances(peers),
         chain=answers.get("discovery chain"),
         rule=None if rules is None else _rule(rules, route, allowed=bool(answers.get("ACL default"))),
         protocols=_protocols(answers.get("service-defaults") or (), defaults),
@@ -94,17 +109,13 @@ def _protocols(defaults: Any, proxy: Any) -> dict[str, str]:
 
 
 def _chain(consul: Consul, there: Party) -> Chain:
-    """The chain, with the number of instances behind each of its targets as far as they can be asked for."""
+    """The chain, or why there is none."""
     try:
-        chain = catalog.chain(consul.discovery_chain(there.service, there.datacenter))
+        return catalog.chain(consul.discovery_chain(there.service, there.datacenter))
     except MeshkitError as error:
         return Chain(default=False, error=error.message.rpartition("consul: ")[2])
-    return replace(chain, targets=tuple(replace(t, passing=_passing(consul, t)) for t in chain.targets))
 
 
-def _passing(consul: Consul, target: ChainTarget) -> int | None:
-    try:
-        entries = consul.health(target.service, target.datacenter, proxies=True, matching=target.filter)
-    except MeshkitError:
-        return None
-    return catalog.passing(entries)
+def _passing(consul: Consul, target: ChainTarget) -> int:
+    """How many instances are behind a target."""
+    return catalog.passing(consul.health(target.service, target.datacenter, proxies=True, matching=target.filter))

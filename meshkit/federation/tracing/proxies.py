@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 from meshkit.backends.base import Kube
 from meshkit.errors import MeshkitError
@@ -16,6 +16,7 @@ from meshkit.trace.evidence import Pod, Proxy
 
 ANSWER_S = 3.0
 Counters = Mapping[str, int]
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -41,8 +42,7 @@ def after(
 ) -> tuple[dict[str, Proxy], dict[str, str]]:
     """Each Envoy whole, with what its counters grew by."""
     looks: dict[str, Callable[[], Any]] = {
-        key: partial(_whole, context.kube[place.datacenter], place, earlier.get(key))
-        for key, place in places.items()
+        key: partial(_whole, context.kube[place.datacenter], place, earlier.get(key)) for key, place in places.items()
     }
     answers, unseen = together(context.clock, looks, ANSWER_S)
     return answers, {places[key].name: why for key, why in unseen.items()}
@@ -68,7 +68,7 @@ def _get(kube: Kube, place: Place, paths: tuple[str, ...]) -> list[str]:
     return list(kube.loopback_get(place.pod.name, place.pod.namespace, envoy.ADMIN_PORT, paths))
 
 
-def _parsed(place: Place, read: Callable[[], Any]) -> Any:
+def _parsed(place: Place, read: Callable[[], T]) -> T:
     """What answers on the admin's port may be anything."""
     try:
         return read()

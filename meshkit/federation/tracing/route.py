@@ -19,7 +19,9 @@ def party(federation: Federation, text: str) -> Party:
     """One end; UsageError says what is near or there."""
     datacenter, slash, service = text.partition("/")
     if not slash or not SERVICE.fullmatch(service):
-        raise UsageError(f"{text!r} is not DATACENTER/SERVICE", hint="such as aks/backend; meshkit status lists services")
+        raise UsageError(
+            f"{text!r} is not DATACENTER/SERVICE", hint="such as aks/backend; meshkit status lists services"
+        )
     known = [dc.name for dc in federation.datacenters]
     if datacenter not in known:
         near = difflib.get_close_matches(datacenter, known, 1)

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 
 from meshkit.trace import measures, passage
 from meshkit.trace.cause import Cause, Symptom
+from meshkit.trace.causes.sidecars import envoys
 from meshkit.trace.evidence import Evidence, Measured, Side
 from meshkit.trace.hops import Hop
-from meshkit.trace.causes.sidecars import envoys
 
 VANISHED = frozenset({"timeout_connect", "unreachable", "no_route", "refused"})
 
@@ -117,7 +117,9 @@ def _unknown_service(evidence: Evidence) -> Iterator[Symptom]:
     cluster = passage.service_cluster(proxy, there)
     if healthy and (cluster is None or not cluster.healthy):
         what = "has no endpoint for" if cluster else "does not know"
-        yield Symptom(f"the gateway of {there.datacenter} {what} {there.service}, whose sidecar is registered and healthy")
+        yield Symptom(
+            f"the gateway of {there.datacenter} {what} {there.service}, whose sidecar is registered and healthy"
+        )
 
 
 def _no_route(evidence: Evidence) -> Iterator[Symptom]:
@@ -131,7 +133,11 @@ def _unmatched(evidence: Evidence) -> Iterator[Symptom]:
     for proxy, side, hop in envoys(evidence):
         grown = [name for name in proxy.counters if "no_filter_chain_match" in name]
         if grown and "gateway" in hop:
-            yield Symptom(f"{proxy.id} of {side.datacenter} dropped a connection with an SNI that it does not serve", side.datacenter, hop)
+            yield Symptom(
+                f"{proxy.id} of {side.datacenter} dropped a connection with an SNI that it does not serve",
+                side.datacenter,
+                hop,
+            )
 
 
 CAUSES = (
@@ -159,7 +165,7 @@ CAUSES = (
         "a mesh gateway is registered with an address that is not its own",
         "connections between the datacenters time out or reach somebody else",
         "the address in the federation states against that of the gateway's Service",
-        "meshkit federate registers it with {address}; or restart it: {kubectl} rollout restart deployment consul-mesh-gateway",
+        "meshkit federate registers it with {address}; or {kubectl} rollout restart deployment consul-mesh-gateway",
         _wrong_address,
     ),
     Cause(

@@ -36,7 +36,13 @@ def _exact(evidence: Evidence) -> Iterator[Symptom]:
 
 def _wildcard(evidence: Evidence) -> Iterator[Symptom]:
     rule = _in_force(evidence)
-    if rule and rule.action == "deny" and rule.source and not rule.exact and (rule.source, rule.destination) != (ANY, ANY):
+    if (
+        rule
+        and rule.action == "deny"
+        and rule.source
+        and not rule.exact
+        and (rule.source, rule.destination) != (ANY, ANY)
+    ):
         yield Symptom(f"the intention {_shown(rule)} decides, and no more specific one allows it")
 
 
@@ -106,7 +112,7 @@ CAUSES = (
         "an intention's HTTP permissions refuse this request",
         "the destination's sidecar answers 403; other paths or methods may pass",
         "the intention has permissions, and rbac.denied grew with the tagged request",
-        "{kubectl} exec consul-server-0 -- consul config read -kind service-intentions -name {destination}; --path tries another",
+        "{kubectl} exec consul-server-0 -- consul config read -kind service-intentions -name {destination}",
         _permissions,
     ),
     Cause(

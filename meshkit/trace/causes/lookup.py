@@ -117,7 +117,7 @@ CAUSES = (
         "the source has no sidecar",
         "connections to the upstream's port are refused in the source's pod",
         "the catalog has the source and no connect-proxy for it",
-        "{kubectl_all} get pods -A -o wide | grep {source}; inject a sidecar: consul.hashicorp.com/connect-inject: 'true'",
+        "inject a sidecar: consul.hashicorp.com/connect-inject: 'true'; {kubectl_all} get pods -A | grep {source}",
         _source_sidecar_missing,
     ),
     Cause(
@@ -153,7 +153,7 @@ CAUSES = (
         "the discovery chain can't be compiled",
         "the source's sidecar keeps its last configuration, or has none",
         "Consul's answer to /v1/discovery-chain",
-        "{kubectl} exec consul-server-0 -- consul config list -kind service-resolver; look at routers and splitters too",
+        "{kubectl} exec consul-server-0 -- consul config list -kind service-resolver; routers and splitters too",
         _chain_invalid,
     ),
     Cause(
@@ -180,7 +180,7 @@ CAUSES = (
         "pods can't resolve names under .consul",
         "programs that look services up by name find nothing; upstreams of sidecars are not concerned",
         "a look-up from the probe's pod, by the cluster's own DNS",
-        "forward the zone consul to the Service consul-dns in CoreDNS: {kubectl_all} -n kube-system edit configmap coredns",
+        "forward zone consul to the Service consul-dns: {kubectl_all} -n kube-system edit configmap coredns",
         _dns,
         weight="note",
     ),

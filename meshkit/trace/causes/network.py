@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from meshkit.trace import measures
-from meshkit.trace.cause import Cause, Symptom
+from meshkit.trace.cause import Cause, Symptom, Weight
 from meshkit.trace.causes import gateways
 from meshkit.trace.evidence import Evidence, Measured
 
 LOSS, LOST_AT_LEAST = 0.02, 2
 """Beyond what a healthy way between clouds loses, and never one packet alone."""
+
+HEAVY_LOSS = 0.1
+"""What a request of a dozen packets may fail by; TCP mends less than that in time."""
 
 VANISHED = frozenset({"timeout_connect", "unreachable", "no_route", "prohibited"})
 
@@ -66,8 +69,9 @@ def _blocked(evidence: Evidence) -> Iterator[Symptom]:
     pair = _pair(evidence)
     if pair is None:
         return
-    ends = (evidence.source.datacenter, evidence.destination.datacenter)
-    for seen, other, (begin, end) in ((*pair, ends), (*reversed(pair), ends[::-1])):
+    there, back = pair
+    here, far = evidence.source.datacenter, evidence.destination.datacenter
+    for seen, other, begin, end in ((there, back, here, far), (back, there, far, here)):
         if _silent(seen) and not _silent(other):
             text = f"connections from {begin} to {end}'s gateway port end with {seen.reason}, those back pass"
             yield Symptom(text, end)
@@ -89,7 +93,7 @@ def _loss(evidence: Evidence) -> Iterator[Symptom]:
         lost = seen.failed + seen.resent
         if lost >= LOST_AT_LEAST and lost > LOSS * seen.sent:
             text = f"of {seen.sent} connections from {begin} to {end}, {lost} lost a packet"
-            yield Symptom(text, begin)
+            yield Symptom(text, begin, weight="fallback" if lost > HEAVY_LOSS * seen.sent else None)
             return
 
 
@@ -97,7 +101,28 @@ def _black_hole(evidence: Evidence) -> Iterator[Symptom]:
     seen = evidence.measured.get(measures.MTU)
     for answer in seen.answers if seen else ():
         if "vanish" in answer:
-            yield Symptom(f"to {evidence.destination.datacenter}: {answer}", evidence.source.datacenter)
+            hangs = evidence.request is not None and evidence.request.ended == "timeout"
+            weight: Weight | None = "breaks" if hangs or _swallowed(evidence) else None
+            yield Symptom(f"to {evidence.destination.datacenter}: {answer}", evidence.source.datacenter, weight=weight)
+            return
+    if seen and seen.reason == "timeout_reply" and _swallowed(evidence):
+        text = "small packets pass, handshakes hang, and no size of packet could be found that passes always"
+        yield Symptom(text, evidence.source.datacenter, weight="breaks")
+
+
+def _swallowed(evidence: Evidence) -> bool:
+    """Connections are made and handshakes hang from afar, while they are answered inside the cluster."""
+    there, afar = evidence.measured.get(measures.THERE), evidence.measured.get(measures.AT_REMOTE_GATEWAY)
+    near = evidence.measured.get(measures.AT_OWN_GATEWAY)
+    return bool(there and there.ok and afar and afar.reason == "timeout_tls" and near and near.ok)
+
+
+def _handshake_blocked(evidence: Evidence) -> Iterator[Symptom]:
+    if _swallowed(evidence):
+        text = (
+            f"connections to {evidence.destination.datacenter}'s gateway pass, handshakes hang; from inside they pass"
+        )
+        yield Symptom(text, evidence.source.datacenter)
 
 
 CAUSES = (
@@ -107,7 +132,7 @@ CAUSES = (
         "nothing passes between the two datacenters",
         "connections time out; gossip calls the other's servers failed",
         "connections to the gateway port time out in both directions, while each gateway answers in its own cluster",
-        "ask the network's owner for port 443 from {source_dc} to {destination_dc} and back: routes, peering, security groups",
+        "ask the network's owner for TCP 443 between {source_dc} and {destination_dc}: routes, peering, firewalls",
         _cut,
     ),
     Cause(
@@ -143,7 +168,7 @@ CAUSES = (
         "large packets vanish between the two datacenters",
         "connections are made and then hang: handshakes and large answers do not pass",
         "echoes of one size pass, larger ones get neither an answer nor a router's word",
-        "let ICMP \"fragmentation needed\" pass, or lower the MTU of the nodes or tunnel to what passes",
+        'let ICMP "fragmentation needed" pass, or lower the MTU of the nodes or tunnel to what passes',
         _black_hole,
         weight="degrades",
     ),
@@ -153,8 +178,18 @@ CAUSES = (
         "packets are lost between the two datacenters",
         "slow requests and timeouts, some and not all",
         "TCP had to send handshakes again",
-        "meshkit probe run network --from {source_dc} --to {destination_dc} --count 200 says how many; ask the network's owner",
+        "meshkit probe matrix says how many and which way; then ask the network's owner",
         _loss,
         weight="degrades",
+    ),
+    Cause(
+        "handshake_blocked",
+        "network",
+        "something on the way lets connections pass and no handshakes",
+        "connections to the gateway hang after they are made",
+        "a handshake from the other cluster times out, one from the gateway's own cluster is answered",
+        "look for a firewall or proxy that inspects TLS between {source_dc} and {destination_dc}",
+        _handshake_blocked,
+        weight="fallback",
     ),
 )

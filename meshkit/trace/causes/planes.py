@@ -19,20 +19,28 @@ def _servers(evidence: Evidence) -> Iterator[Symptom]:
     for side in evidence.sides:
         if side.reachable and side.consul is None:
             why = next((why for name, why in evidence.unseen.items() if name.endswith(f"{side.datacenter} Consul")), "")
-            yield Symptom(f"no Consul server of {side.datacenter} can be asked{f': {why}' if why else ''}", side.datacenter)
+            yield Symptom(
+                f"no Consul server of {side.datacenter} can be asked{f': {why}' if why else ''}", side.datacenter
+            )
 
 
 def _cluster(evidence: Evidence) -> Iterator[Symptom]:
     for side in evidence.sides:
         if not side.reachable:
-            why = next((why for name, why in evidence.unseen.items() if name.endswith(f"{side.datacenter} cluster")), "")
-            yield Symptom(f"the API server of {side.datacenter} can't be asked{f': {why}' if why else ''}", side.datacenter)
+            why = next(
+                (why for name, why in evidence.unseen.items() if name.endswith(f"{side.datacenter} cluster")), ""
+            )
+            yield Symptom(
+                f"the API server of {side.datacenter} can't be asked{f': {why}' if why else ''}", side.datacenter
+            )
 
 
 def _token(evidence: Evidence) -> Iterator[Symptom]:
     for side in evidence.sides:
         for name in side.lost_tokens:
-            yield Symptom(f"{side.datacenter}'s servers do not know the {name} token", side.datacenter, names={"token": name})
+            yield Symptom(
+                f"{side.datacenter}'s servers do not know the {name} token", side.datacenter, names={"token": name}
+            )
 
 
 def _replication(evidence: Evidence) -> Iterator[Symptom]:

@@ -84,7 +84,10 @@ def _not_on_loopback(evidence: Evidence) -> Iterator[Symptom]:
 def _not_listening(evidence: Evidence) -> Iterator[Symptom]:
     found = _mismatch(evidence)
     if found and not found[1]:
-        yield Symptom(f"nothing but Envoy listens in the pod, and the sidecar passes on to port {found[0][1]}", names=_names(evidence))
+        yield Symptom(
+            f"nothing but Envoy listens in the pod, and the sidecar passes on to port {found[0][1]}",
+            names=_names(evidence),
+        )
 
 
 def _refuses(evidence: Evidence) -> Iterator[Symptom]:
@@ -151,7 +154,10 @@ def _protocol(evidence: Evidence) -> Iterator[Symptom]:
         return
     if proxy and chain and not chain.error and proxy.http != (spoken != "tcp"):
         words = "HTTP" if proxy.http else "TCP"
-        yield Symptom(f"the source's datacenter speaks {spoken} to {there.service}, its sidecar expects {words}", hop="remote sidecar")
+        yield Symptom(
+            f"the source's datacenter speaks {spoken} to {there.service}, its sidecar expects {words}",
+            hop="remote sidecar",
+        )
 
 
 CAUSES = (
@@ -206,7 +212,7 @@ CAUSES = (
         "the two ends do not speak the protocol that is registered",
         "connections are reset, or answered with 502 or 503 (response flag UPE)",
         "protocol errors counted at the destination's sidecar, or the protocols of both ends",
-        "{kubectl} exec consul-server-0 -- consul config read -kind service-defaults -name {destination}; set its Protocol",
+        "set Protocol: {kubectl} exec consul-server-0 -- consul config read -kind service-defaults -name {destination}",
         _protocol,
     ),
     Cause(

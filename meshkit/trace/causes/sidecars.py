@@ -147,7 +147,7 @@ CAUSES = (
         "the destination has no sidecar",
         "the remote gateway knows no such service and drops the connection",
         "the catalog has the destination and no connect-proxy for it",
-        "{kubectl_all} get pods -A -o wide | grep {destination}; inject one: consul.hashicorp.com/connect-inject: 'true'",
+        "inject one: consul.hashicorp.com/connect-inject: 'true'; {kubectl_all} get pods -A | grep {destination}",
         _missing,
     ),
     Cause(
@@ -156,7 +156,7 @@ CAUSES = (
         "a sidecar is registered with an address that no pod has",
         "connections to it time out",
         "the catalog's address is not the address of any pod in the cluster",
-        "{kubectl} exec consul-server-0 -- consul catalog nodes -service {destination}; restart the pod, or deregister {id}",
+        "restart the pod, or deregister {id} of node {node}: it outlived its pod",
         _stale_address,
     ),
     Cause(
@@ -183,7 +183,7 @@ CAUSES = (
         "an Envoy has never been given a configuration",
         "it listens on nothing but its own admin; pods stay unready",
         "its admin shows no dynamic listener",
-        "is its token known, its proxy registered? {kubectl_all} get pods -A | grep {pod}; then read its logs",
+        "is its token known, its proxy registered? {kubectl_all} get pods -A | grep {pod}; then its logs",
         _never_configured,
     ),
     Cause(
@@ -192,7 +192,7 @@ CAUSES = (
         "an Envoy refuses the configuration that Consul sends",
         "it goes on with the last that it took, or without any",
         "error_state in its /config_dump",
-        "{kubectl} exec consul-server-0 -- consul config list -kind proxy-defaults; undo the escape hatch or extension named",
+        "undo the escape hatch or extension that it names, in proxy-defaults or service-defaults",
         _rejected,
     ),
     Cause(
@@ -201,7 +201,7 @@ CAUSES = (
         "a limit of connections is reached",
         "new connections are closed at once, those that exist work; response flag UO",
         "upstream_cx_overflow or upstream_rq_pending_overflow grew with the tagged request",
-        "raise limits.max_connections: {kubectl} exec consul-server-0 -- consul config read -kind service-defaults -name {source}",
+        "raise limits.max_connections of the upstream, in service-defaults of {source} or in its registration",
         _overflow,
     ),
     Cause(
@@ -219,7 +219,7 @@ CAUSES = (
         "an Envoy has ejected an endpoint after failures",
         "requests fail at once though the endpoint may be well again",
         "failed_outlier_check in its /clusters",
-        "mend what made it fail; it comes back by itself. passive_health_check stands in service-defaults of {destination}",
+        "mend what made it fail; it comes back by itself, as passive_health_check says in service-defaults",
         _ejected,
     ),
     Cause(
@@ -228,7 +228,7 @@ CAUSES = (
         "an Envoy has no stream to a Consul server",
         "changes do not reach it: new instances, intentions and certificates",
         "control_plane.connected_state is 0",
-        "is its token known, are the servers reachable? {kubectl_all} get pods -A | grep {pod}; then read its logs",
+        "is its token known, are the servers reachable? {kubectl_all} get pods -A | grep {pod}; then its logs",
         _disconnected,
         weight="degrades",
     ),

@@ -13,15 +13,15 @@ SKEW_S = 30.0
 LIFE_LEFT = 0.1
 """Leaves live 72 h and are renewed after two thirds of that; a tenth is left only when renewal fails."""
 
-HANDSHAKES = (measures.AT_SIDECAR, measures.AT_OWN_GATEWAY, measures.AT_REMOTE_GATEWAY, measures.THROUGH)
-
 
 def _expired(evidence: Evidence) -> Iterator[Symptom]:
     for side, hop in sides(evidence):
         leaf = side.sidecar.leaf if side.sidecar else None
         if leaf and leaf.not_after < evidence.taken_at:
-            yield Symptom(f"the certificate of {leaf.spiffe} ended {leaf.not_after:%Y-%m-%d %H:%M} UTC", side.datacenter, hop)
-    if any(_reason(evidence, name) == "tls_expired" for name in HANDSHAKES) and not _leaf_seen(evidence):
+            yield Symptom(
+                f"the certificate of {leaf.spiffe} ended {leaf.not_after:%Y-%m-%d %H:%M} UTC", side.datacenter, hop
+            )
+    if any(_reason(evidence, name) == "tls_expired" for name in measures.HANDSHAKES) and not _leaf_seen(evidence):
         yield Symptom("the sidecar presents a certificate that has run out")
 
 
@@ -42,7 +42,9 @@ def _expiring(evidence: Evidence) -> Iterator[Symptom]:
         left, life = leaf.not_after - evidence.taken_at, leaf.not_after - leaf.not_before
         if left < LIFE_LEFT * life:
             hours = left.total_seconds() / 3600
-            yield Symptom(f"{leaf.service}'s certificate has {hours:.1f} h left and was not renewed", side.datacenter, hop)
+            yield Symptom(
+                f"{leaf.service}'s certificate has {hours:.1f} h left and was not renewed", side.datacenter, hop
+            )
 
 
 def _not_yet(evidence: Evidence) -> Iterator[Symptom]:
@@ -58,7 +60,9 @@ def _skew(evidence: Evidence) -> Iterator[Symptom]:
     for side in known:
         if side.skew_s is not None and abs(side.skew_s) > SKEW_S:
             word = "ahead of" if side.skew_s > 0 else "behind"
-            yield Symptom(f"{side.datacenter}'s clock is {abs(side.skew_s):.0f} s {word} this machine's", side.datacenter)
+            yield Symptom(
+                f"{side.datacenter}'s clock is {abs(side.skew_s):.0f} s {word} this machine's", side.datacenter
+            )
 
 
 def _other_service(evidence: Evidence) -> Iterator[Symptom]:
@@ -69,7 +73,7 @@ def _other_service(evidence: Evidence) -> Iterator[Symptom]:
             text = f"the sidecar of {party.service} presents {leaf.spiffe}"
             yield Symptom(text, side.datacenter, hop)
             return
-    refused = [name for name in HANDSHAKES if _reason(evidence, name) == "tls_wrong_identity"]
+    refused = [name for name in measures.HANDSHAKES if _reason(evidence, name) == "tls_wrong_identity"]
     if refused and not _leaf_seen(evidence):
         yield Symptom(f"{refused[0]}: {evidence.measured[refused[0]].detail}")
 
@@ -90,16 +94,20 @@ def _foreign(evidence: Evidence) -> Iterator[Symptom]:
 def _roots(evidence: Evidence) -> Iterator[Symptom]:
     source, destination = evidence.source.consul, evidence.destination.consul
     if source and destination and source.roots and destination.roots and not source.roots & destination.roots:
-        text = f"{evidence.source.datacenter} and {evidence.destination.datacenter} have different roots of the mesh's CA"
+        text = (
+            f"{evidence.source.datacenter} and {evidence.destination.datacenter} have different roots of the mesh's CA"
+        )
         yield Symptom(text, evidence.destination.datacenter)
         return
     first, second = evidence.source.sidecar, evidence.destination.sidecar
     if first and second and first.trusted and second.trusted and not first.trusted & second.trusted:
         yield Symptom("the two sidecars trust different roots", evidence.destination.datacenter)
         return
-    untrusted = [name for name in HANDSHAKES if _reason(evidence, name) == "tls_untrusted"]
+    untrusted = [name for name in measures.HANDSHAKES if _reason(evidence, name) == "tls_untrusted"]
     if untrusted:
-        yield Symptom(f"{untrusted[0]}: no root of the mesh has signed what is presented", evidence.destination.datacenter)
+        yield Symptom(
+            f"{untrusted[0]}: no root of the mesh has signed what is presented", evidence.destination.datacenter
+        )
 
 
 def _server_ca(evidence: Evidence) -> Iterator[Symptom]:
@@ -116,7 +124,7 @@ CAUSES = (
         "a sidecar's certificate has run out",
         "handshakes with it fail; ssl.fail_verify_error grows at the peer",
         "validity in its Envoy's /certs",
-        "why was it not renewed? xDS and the servers first: meshkit check; then {kubectl_all} get pods -A | grep {destination}",
+        "why was it not renewed? its xDS stream and the servers first: meshkit check",
         _expired,
     ),
     Cause(
@@ -143,7 +151,7 @@ CAUSES = (
         "a sidecar presents another service's certificate",
         "the source's Envoy refuses it: ssl.fail_verify_san grows",
         "the SPIFFE ID in its Envoy's /certs, or in a real handshake",
-        "which proxy does the pod run? {kubectl_all} get pods -A -o wide | grep {destination}; register its own address",
+        "register the sidecar with its own pod's address: {kubectl_all} get pods -A -o wide | grep {destination}",
         _other_service,
     ),
     Cause(

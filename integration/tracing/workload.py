@@ -21,14 +21,16 @@ from meshkit.lab.waiting import wait_until
 
 NAMESPACE = "consul"
 PORT, SIDECAR_PORT = 8080, 20000
-TOKEN_SECRET = "trace-token"  # noqa: S105 - a Secret's name
+TOKEN_SECRET = "trace-token"
 PYTHON_IMAGE, ENVOY_IMAGE = "docker.io/library/python:3.13-slim", "docker.io/envoyproxy/envoy:v1.36.4"
 STARTED_S = 60.0
 
 BOOTSTRAP = """
-until consul connect envoy -proxy-id="$PROXY_ID" -node-name="$NODE" -grpc-addr="$CONSUL_GRPC" -grpc-ca-file="$CONSUL_CACERT" \\
-  -envoy-ready-bind-address="$POD_IP" -envoy-ready-bind-port=20200 -ignore-envoy-compatibility \\
-  -bootstrap > /envoy/bootstrap.json; do sleep 0.2; done
+until consul connect envoy -proxy-id="$PROXY_ID" -node-name="$NODE" -grpc-addr="$CONSUL_GRPC" \\
+  -grpc-ca-file="$CONSUL_CACERT" -envoy-ready-bind-address="$POD_IP" -envoy-ready-bind-port=20200 \\
+  -ignore-envoy-compatibility -bootstrap > /envoy/bootstrap.json
+do sleep 0.2
+done
 """
 
 
