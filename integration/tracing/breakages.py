@@ -32,9 +32,17 @@ def breakage(code: str, hop: str, verdict: str = "broken") -> Callable[[Callable
     """Enter a generator that breaks, yields and mends into the table, under its own name."""
 
     def enter(work: Callable[[World], Iterator[None]]) -> Break:
-        manager = contextmanager(work)
-        BREAKAGES.append(Breakage(work.__name__, code, hop, manager, verdict))
-        return manager
+        @contextmanager
+        def broken(world: World) -> Iterator[None]:
+            steps = work(world)
+            try:
+                next(steps)
+                yield
+            finally:
+                next(steps, None)
+
+        BREAKAGES.append(Breakage(work.__name__, code, hop, broken, verdict))
+        return broken
 
     return enter
 

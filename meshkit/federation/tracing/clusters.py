@@ -22,7 +22,7 @@ COLUMNS = 7
 """Up to the last that is read: sl, local, remote, state, queues, timer, retransmissions."""
 
 RESENT = 2
-"""Answers sent again to an attempt of the last 7 s; the kernel keeps older ones for a minute, which tell of the past."""
+"""Answers sent again to an attempt of the last 7 s; older ones are kept for a minute, and tell of the past."""
 
 READ_S = 3.0
 GATEWAY_CONTAINERS = ("mesh-gateway",)

@@ -17,7 +17,7 @@ from meshkit.federation.tracing import clusters, measure, planes, proxies, reque
 from meshkit.federation.tracing.together import together
 from meshkit.model import Datacenter
 from meshkit.trace import choose, measures
-from meshkit.trace.evidence import Evidence, Measured, Pod, Proxy, Request, Side
+from meshkit.trace.evidence import Evidence, Pod, Proxy, Request, Side
 from meshkit.trace.hops import Party, Route
 
 PLANES_S, NETWORK_S, LAST_S = 4.0, 6.5, 4.0
@@ -50,6 +50,7 @@ class Trace:
     path: str = "/"
     unseen: Unseen = field(default_factory=dict)
     containers: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    seen: measure.Seen = field(default_factory=measure.Seen)
 
     def __call__(self) -> Evidence:
         """Look at everything once."""
@@ -58,7 +59,7 @@ class Trace:
         looks: dict[str, Callable[[], Any]] = {
             "request": partial(self._request, source, destination),
             "beyond": partial(planes.beyond, self.context, source, self.route),
-            "network": partial(measure.network, self.context, self.route, source, destination),
+            "network": partial(measure.network, self.context, self.route, source, destination, self.seen),
         }
         done, late = together(self.context.clock, looks, NETWORK_S)
         self.unseen |= late
@@ -67,10 +68,12 @@ class Trace:
         self.unseen |= unseen
         source = _with_proxies(replace(source, consul=view), found, SOURCE)
         destination = _with_proxies(destination, found, DESTINATION)
-        measured = self._kept(done.get("network"))
-        source, destination, more = self._last(source, destination, measured)
+        source, destination = self._last(source, destination)
+        self.unseen |= self.seen.unseen
         took_s = self.context.clock.monotonic() - began
-        return Evidence(self.route, taken_at, source, destination, found.request, measured | more, self.unseen, took_s)
+        return Evidence(
+            self.route, taken_at, source, destination, found.request, self.seen.measured, self.unseen, took_s
+        )
 
     def _planes(self) -> tuple[Side, Side]:
         """Kubernetes and Consul of both sides."""
@@ -140,15 +143,14 @@ class Trace:
             self.unseen["tagged request"] = str(error)
             return None
 
-    def _last(
-        self, source: Side, destination: Side, measured: dict[str, Measured]
-    ) -> tuple[Side, Side, dict[str, Measured]]:
+    def _last(self, source: Side, destination: Side) -> tuple[Side, Side]:
         """What comes after the request: handshakes, sockets of the destination, and of gateways that nobody reaches."""
         looks: dict[str, Callable[[], Any]] = {
-            "handshakes": partial(measure.handshakes, self.context, self.route, source, destination)
+            "handshakes": partial(measure.handshakes, self.context, self.route, source, destination, self.seen)
         }
         if destination.pod:
             looks["sockets"] = partial(self._sockets, destination, destination.pod, self.containers[DESTINATION])
+        measured = self.seen.measured
         if all(name in measured and measured[name].failed == measured[name].sent for name in measures.BOTH_WAYS):
             for name, side in ((SOURCE, source), (DESTINATION, destination)):
                 looks[name] = partial(self._half_open, side)
@@ -157,8 +159,7 @@ class Trace:
         if "sockets" in done:
             destination = replace(destination, pod=done["sockets"])
         source = replace(source, half_open=done.get(SOURCE))
-        destination = replace(destination, half_open=done.get(DESTINATION))
-        return source, destination, self._kept(done.get("handshakes"))
+        return source, replace(destination, half_open=done.get(DESTINATION))
 
     def _sockets(self, side: Side, pod: Pod, containers: tuple[str, ...]) -> Pod:
         listening, _ = clusters.sockets(self.context.kube[side.datacenter], pod, containers)
@@ -170,12 +171,6 @@ class Trace:
         if not found:
             raise MeshkitError(f"{side.datacenter}: no gateway is ready")
         return any(clusters.sockets(kube, pod, clusters.GATEWAY_CONTAINERS)[1] for pod in found)
-
-    def _kept(self, answer: tuple[dict[str, Measured], Unseen] | None) -> dict[str, Measured]:
-        if answer is None:
-            return {}
-        self.unseen |= answer[1]
-        return answer[0]
 
 
 def _with_proxies(side: Side, found: Sent, name: str) -> Side:

@@ -6,6 +6,7 @@ Names of what is measured are part of the evidence, see ``trace.measures``.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from meshkit.federation.context import Context
 from meshkit.federation.probing import runs
@@ -27,12 +28,23 @@ CONNECTS = 40
 """So many at once show a loss of 5% with 98% certainty: each is a packet there and one back."""
 
 CONNECT_S, PATH_S, MTU_S, HANDSHAKE_S = 2.5, 3.0, 4.5, 2.0
-GRACE_S = 3.0
+GRACE_S, WINDOW_S = 3.0, 0.5
 
 
-def network(
-    context: Context, route: Route, source: Side, destination: Side
-) -> tuple[dict[str, Measured], dict[str, str]]:
+@dataclass
+class Seen:
+    """What has come so far of a run of probes, from all clusters: a deadline that cuts it short loses only the rest."""
+
+    windows: list[Summary] = field(default_factory=list)
+    unseen: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def measured(self) -> dict[str, Measured]:
+        """By the name of what is measured."""
+        return {series.probe: measured(summary) for series, summary in merged(tuple(self.windows)).items()}
+
+
+def network(context: Context, route: Route, source: Side, destination: Side, seen: Seen) -> None:
     """What the network between and inside the clusters does; nothing of it reaches a service."""
     probes: dict[str, list[Probe]] = {}
 
@@ -55,16 +67,15 @@ def network(
                 add(where, f"{name}{measures.POD}", TcpTarget(pod.address, measures.GATEWAY_POD_PORT), CONNECT_S)
     there = route.destination
     add(source, measures.DNS, DnsTarget(f"consul.service.{there.datacenter}.consul."), CONNECT_S)
-    return _run(context, probes, {})
+    _run(context, probes, {}, seen)
 
 
-def handshakes(
-    context: Context, route: Route, source: Side, destination: Side
-) -> tuple[dict[str, Measured], dict[str, str]]:
+def handshakes(context: Context, route: Route, source: Side, destination: Side, seen: Seen) -> None:
     """A real handshake with a mesh certificate for the destination's SNI, at each place that it passes."""
     domain = next((side.consul.trust_domain for side in (destination, source) if side.consul), "")
     if not domain:
-        return {}, {"handshakes": "the mesh's trust domain is not known"}
+        seen.unseen["handshakes"] = "the mesh's trust domain is not known"
+        return
     probes: dict[str, list[Probe]] = {}
     if sidecar := sidecar_address(destination):
         # A bare connection makes a sidecar connect to its service: it asks its intentions only with the first bytes.
@@ -81,7 +92,7 @@ def handshakes(
         )
         series = Series(where.datacenter, "", "", name)
         probes.setdefault(where.datacenter, []).append(Probe(name, series, target, 10.0, HANDSHAKE_S))
-    return _run(context, probes, {source.datacenter: frozenset({route.source.service})})
+    _run(context, probes, {source.datacenter: frozenset({route.source.service})}, seen)
 
 
 def sni(service: str, datacenter: str, domain: str) -> str:
@@ -125,13 +136,16 @@ def sidecar_address(side: Side) -> Address | None:
 
 
 def _run(
-    context: Context, probes: Mapping[str, Sequence[Probe]], identities: Mapping[str, frozenset[str]]
-) -> tuple[dict[str, Measured], dict[str, str]]:
+    context: Context,
+    probes: Mapping[str, Sequence[Probe]],
+    identities: Mapping[str, frozenset[str]],
+    seen: Seen,
+) -> None:
     plan = Plan({dc: tuple(found) for dc, found in probes.items()}, identities=identities)
-    windows, missing = runs.collect(context, plan, Pace(count=1, grace_s=GRACE_S))
-    seen = {series.probe: measured(summary) for series, summary in merged(windows).items()}
-    unseen = {f"{dc}: {probe.series.probe}": why for dc, why in missing.items() for probe in probes[dc]}
-    return seen, unseen
+    pace = Pace(count=1, window_s=WINDOW_S, grace_s=GRACE_S)
+    _, missing = runs.collect(context, plan, pace, on_windows=seen.windows.extend)
+    for dc, why in missing.items():
+        seen.unseen |= {f"{dc}: {probe.series.probe}": why for probe in probes[dc]}
 
 
 def measured(summary: Summary) -> Measured:

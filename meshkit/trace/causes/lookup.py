@@ -79,7 +79,11 @@ def _redirected(evidence: Evidence) -> Iterator[Symptom]:
 def _failover_dead(evidence: Evidence) -> Iterator[Symptom]:
     chain = evidence.source.consul.chain if evidence.source.consul else None
     spare = [target for target in chain.targets if target.failover] if chain else []
-    if not spare or any(target.passing for target in (*spare, *_first(evidence))):
+    if not spare or any(target.passing for target in spare):
+        return
+    if any(target.passing for target in _first(evidence)):
+        text = f"the service is well, but where it fails over to is not: {spare[0].datacenter}: {_none(spare[0])}"
+        yield Symptom(text, evidence.source.datacenter, weight="note")
         return
     shown = "; ".join(f"{target.datacenter}: {_none(target)}" for target in (*_first(evidence), *spare))
     yield Symptom(f"neither the service nor where it fails over to has instances: {shown}", evidence.source.datacenter)
@@ -121,6 +125,15 @@ CAUSES = (
         _source_sidecar_missing,
     ),
     Cause(
+        "failover_dead",
+        "lookup",
+        "neither the service nor its failover has a healthy instance",
+        "requests fail though failover is configured",
+        "all targets of the discovery chain are without passing instances",
+        "{kubectl} exec consul-server-0 -- consul config read -kind service-resolver -name {destination}",
+        _failover_dead,
+    ),
+    Cause(
         "destination_not_registered",
         "lookup",
         "the destination is not in the catalog",
@@ -155,15 +168,6 @@ CAUSES = (
         "Consul's answer to /v1/discovery-chain",
         "{kubectl} exec consul-server-0 -- consul config list -kind service-resolver; routers and splitters too",
         _chain_invalid,
-    ),
-    Cause(
-        "failover_dead",
-        "lookup",
-        "neither the service nor its failover has a healthy instance",
-        "requests fail though failover is configured",
-        "all targets of the discovery chain are without passing instances",
-        "{kubectl} exec consul-server-0 -- consul config read -kind service-resolver -name {destination}",
-        _failover_dead,
     ),
     Cause(
         "redirect_dead",
