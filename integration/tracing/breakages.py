@@ -324,33 +324,35 @@ def kube_proxy_stopped(world: World) -> Iterator[None]:
 @breakage("wrong_san", "remote sidecar")
 def sidecar_of_another_service(world: World) -> Iterator[None]:
     probe = world.lab.get(world.destination.datacenter, "-n", "consul", "pods", "-l", "app=mesh-probe")["items"][0]
-    entry = world.destination.sidecar()
-    entry["Service"]["Address"] = probe["status"]["podIP"]
-    world.register(entry)
-    world.fails()
-    yield
-    world.register_all()
+    with world.deaf():
+        entry = world.destination.sidecar()
+        entry["Service"]["Address"] = probe["status"]["podIP"]
+        world.register(entry)
+        world.fails()
+        yield
+        world.register_all()
 
 
 @breakage("sidecar_address_stale", "remote sidecar")
 def sidecar_with_an_address_of_nobody(world: World) -> Iterator[None]:
-    entry = world.destination.sidecar()
-    entry["Service"]["Address"] = world.destination.address.rpartition(".")[0] + ".250"
-    world.register(entry)
-    world.fails()
-    yield
-    world.register_all()
+    with world.deaf():
+        entry = world.destination.sidecar()
+        entry["Service"]["Address"] = world.destination.address.rpartition(".")[0] + ".250"
+        world.register(entry)
+        world.fails()
+        yield
+        world.register_all()
 
 
 @breakage("sidecar_wrong_port", "remote sidecar")
 def sidecar_with_a_wrong_port(world: World) -> Iterator[None]:
-    with world.dropped(world.destination.address, "OUTPUT", "-p", "tcp", "--dport", "8503"):
+    with world.deaf():
         entry = world.destination.sidecar()
         entry["Service"]["Port"] = SIDECAR_PORT + 7
         world.register(entry)
         world.fails()
         yield
-    world.register_all()
+        world.register_all()
 
 
 @breakage("source_sidecar_missing", "source sidecar")

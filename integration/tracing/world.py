@@ -5,9 +5,8 @@ from __future__ import annotations
 import json
 import signal
 import subprocess
-import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from os import kill
 from pathlib import Path
@@ -118,6 +117,10 @@ class World:
         finally:
             self.iptables(address, "-D", chain, *match, "-j", "DROP")
 
+    def deaf(self) -> AbstractContextManager[None]:
+        """The destination's Envoy hears nothing of its server, so that it goes on listening where it does."""
+        return self.dropped(self.destination.address, "INPUT", "-p", "tcp", "--sport", "8503")
+
     @contextmanager
     def frozen_proxy_rules(self, datacenter: str) -> Iterator[None]:
         """kube-proxy of a datacenter stands still."""
@@ -166,8 +169,3 @@ def _network(address: str) -> str:
         if table.exists() and f"|-- {address}\n" in table.read_text():
             return f"/proc/{pid}/ns/net"
     raise AssertionError(f"no Envoy has the address {address}")
-
-
-def now() -> float:
-    """Seconds that only grow."""
-    return time.monotonic()

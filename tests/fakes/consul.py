@@ -61,6 +61,24 @@ class FakeConsul:
         entry = {"Node": node, "Address": "10.42.0.9", "Datacenter": datacenter, "ServiceName": service}
         return [entry | {"ServiceID": service, "ServiceAddress": "10.42.0.9", "ServicePort": 8300}]
 
+    def health(
+        self, service: str, datacenter: str, *, proxies: bool = False, matching: str = ""
+    ) -> Sequence[Manifest]:
+        self._authorised()
+        self._require(datacenter)
+        known = self._wan.store(datacenter).health.get((service, proxies), [])
+        return [] if matching else deepcopy(known)
+
+    def discovery_chain(self, service: str, datacenter: str) -> Manifest:
+        self._authorised()
+        target = {"Service": service, "Datacenter": datacenter}
+        return {"Chain": {"Protocol": "tcp", "Default": True, "Targets": {f"{service}.{datacenter}": target}}}
+
+    def allowed(self, source: str, destination: str) -> bool:
+        del source, destination
+        self._authorised()
+        return False
+
     def config_entries(self, kind: str) -> Sequence[Manifest]:
         entries = self._authorised().entries
         return [deepcopy(entry) for (found, _), entry in sorted(entries.items()) if found == kind]

@@ -16,8 +16,9 @@ from fakes.agent import Agents
 from fakes.captures import Captures
 from fakes.clock import FakeClock
 from fakes.faults import Faults
+from fakes.loopback import Loopback
 from fakes.workloads import Rollout
-from meshkit.backends.base import Execution, Manifest, Permission, Ref
+from meshkit.backends.base import Execution, Manifest, Permission, Ref, Reply
 from meshkit.errors import ConflictError, MeshkitError, NotFoundError
 
 Key = tuple[str, str, str]
@@ -61,7 +62,11 @@ class FakeCluster:
         self.pod_logs: dict[tuple[str, str], str] = {}
         self.answer: Answer | None = None
         self.agents = Agents()
+<<<<<<< HEAD
         self.captures = Captures()
+=======
+        self.loopback = Loopback(context)
+>>>>>>> 69cae1f (trace: tests of causes, of reading and of gathering)
         for name in ("default", "kube-system"):
             self.put({"kind": "Namespace", "metadata": {"name": name}})
         self.put({"kind": "Node", "metadata": {"name": f"{context}-node"}, "spec": {"providerID": f"fake://{context}"}})
@@ -118,14 +123,14 @@ class FakeCluster:
             self._settle(ref.kind, ref.namespace, ref.name)
             return self.find(ref)
 
-    def list(self, kind: str, namespace: str = "", *, selector: str = "") -> Sequence[Manifest]:
+    def list(self, kind: str, namespace: str = "", *, selector: str = "", fields: str = "") -> Sequence[Manifest]:
         self.faults.check("list", objects.resource_of(kind))
         with self.lock:
             self._settle(kind, namespace, "")
             chosen = [
                 deepcopy(manifest)
                 for (found, where, _), manifest in sorted(self._objects.items())
-                if found == kind and namespace in ("", where) and objects.matches(manifest, selector)
+                if found == kind and namespace in ("", where) and objects.matches(manifest, selector, fields)
             ]
         # The API server leaves these out of a list's items.
         return [{k: v for k, v in item.items() if k not in ("kind", "apiVersion")} for item in chosen]
@@ -198,13 +203,30 @@ class FakeCluster:
     def exec(self, pod: str, namespace: str, container: str, command: Sequence[str]) -> Iterator[Execution]:
         self.faults.check("exec", "pods/exec")
         self._require_pod(pod, namespace)
+<<<<<<< HEAD
         if container in {state["name"] for state in self._containers(pod, namespace, "ephemeralContainerStatuses")}:
             with self.captures.run(pod, command) as execution:
                 yield execution
             return
         assert container in {state["name"] for state in self._containers(pod, namespace, "containerStatuses")}
+=======
+        assert container in {state["name"] for state in self._containers(pod, namespace)}
+        if command[0] == "cat":
+            yield self.loopback.sockets(pod)
+            return
+>>>>>>> 69cae1f (trace: tests of causes, of reading and of gathering)
         with self.agents.run(command) as execution:
             yield execution
+
+    def loopback_get(self, pod: str, namespace: str, port: int, paths: Sequence[str]) -> Sequence[str]:
+        self.faults.check("forward", "pods/portforward")
+        self._require_pod(pod, namespace)
+        return [self.loopback.get(pod, port, path) for path in paths]
+
+    def loopback_send(self, pod: str, namespace: str, port: int, payload: bytes, timeout_s: float) -> Reply:
+        self.faults.check("forward", "pods/portforward")
+        self._require_pod(pod, namespace)
+        return self.loopback.send(pod, port, payload, timeout_s)
 
     @contextmanager
     def forward(self, pod: str, namespace: str, port: int) -> Iterator[int]:

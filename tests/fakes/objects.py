@@ -49,8 +49,22 @@ def without(found: Any, dropped: Any, kept: Any) -> Any:
     return {key: value for key, value in left.items() if not (value == {} and key in dropped and key not in keep)}
 
 
-def matches(manifest: Manifest, selector: str) -> bool:
-    """Whether an object's labels satisfy an equality selector such as ``app=consul,component=server``."""
+def matches(manifest: Manifest, selector: str, fields: str = "") -> bool:
+    """Whether an object's labels satisfy an equality selector such as ``app=consul,component=server``.
+
+    ``fields`` is the same for fields, such as ``status.podIP=10.42.0.5``.
+    """
+    for term in filter(None, fields.split(",")):
+        path, _, wanted = term.partition("=")
+        if _field(manifest, path) != wanted:
+            return False
     labels = manifest["metadata"].get("labels") or {}
     pairs = (term.split("=", 1) for term in selector.replace("==", "=").split(",") if term)
     return all(labels.get(pair[0]) == pair[1] if len(pair) > 1 else pair[0] in labels for pair in pairs)
+
+
+def _field(manifest: Manifest, path: str) -> Any:
+    value: Any = manifest
+    for part in path.split("."):
+        value = value.get(part, {}) if isinstance(value, Mapping) else {}
+    return value or ""

@@ -34,6 +34,9 @@ class Store:
     entries: dict[tuple[str, str], Manifest] = field(default_factory=dict)
     policies: dict[str, Manifest] = field(default_factory=dict)
     tokens: dict[str, Manifest] = field(default_factory=dict)
+    health: dict[tuple[str, bool], list[Manifest]] = field(default_factory=dict)
+    """Entries by service and whether its sidecars are meant."""
+
     met: set[str] = field(default_factory=set)
     forgotten: set[str] = field(default_factory=set)
 

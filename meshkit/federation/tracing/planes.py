@@ -13,7 +13,7 @@ from typing import Any
 
 from meshkit.backends.base import Consul
 from meshkit.consul import config_entries
-from meshkit.errors import MeshkitError
+from meshkit.errors import ForbiddenError, MeshkitError, NotFoundError, UnreachableError
 from meshkit.federation.context import Context
 from meshkit.federation.tracing.together import together
 from meshkit.model import Datacenter
@@ -112,6 +112,8 @@ def _chain(consul: Consul, there: Party) -> Chain:
     """The chain, or why there is none."""
     try:
         return catalog.chain(consul.discovery_chain(there.service, there.datacenter))
+    except (UnreachableError, ForbiddenError, NotFoundError):
+        raise  # that is no word about the chain
     except MeshkitError as error:
         return Chain(default=False, error=error.message.rpartition("consul: ")[2])
 

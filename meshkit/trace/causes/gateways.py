@@ -106,7 +106,8 @@ def _dropped(evidence: Evidence) -> Iterator[Symptom]:
         ports = {port for _, port in pod.listening}
         known = (evidence.destination.consul.sidecars if evidence.destination.consul else ()) or ()
         if any(entry.port in ports and entry.address == pod.address for entry in known):
-            yield Symptom(f"packets to the sidecar in pod {pod.name} vanish inside the cluster, though it listens")
+            text = f"packets to the sidecar in pod {pod.name} vanish inside the cluster, though it listens"
+            yield Symptom(text, hop="remote sidecar")
 
 
 def _unknown_service(evidence: Evidence) -> Iterator[Symptom]:
