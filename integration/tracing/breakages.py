@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
+from os import kill
 
+from tracing import impostor
 from tracing.workload import PORT, SIDECAR_PORT, Upstream
-from tracing.world import World
+from tracing.world import World, envoy_of
 
 from meshkit.lab import wan
 
@@ -363,3 +366,93 @@ def source_sidecar_missing(world: World) -> Iterator[None]:
     )
     yield
     world.register(source.sidecar(), source.datacenter)
+
+
+def _spiffe(world: World, domain: str = "") -> str:
+    there = world.destination
+    known = world.consul(there.datacenter).ca_roots()["TrustDomain"]
+    return f"spiffe://{domain or known}/ns/default/dc/{there.datacenter}/svc/{there.name}"
+
+
+@breakage("leaf_expired", "remote sidecar")
+def certificate_has_run_out(world: World) -> Iterator[None]:
+    with impostor.registered(world, _spiffe(world), ended=True):
+        yield
+
+
+@breakage("trust_domain_differs", "remote sidecar")
+def sidecar_of_another_trust_domain(world: World) -> Iterator[None]:
+    with impostor.registered(world, _spiffe(world, "elsewhere.consul")):
+        yield
+
+
+@breakage("roots_differ", "remote sidecar")
+def sidecar_of_another_ca(world: World) -> Iterator[None]:
+    with impostor.registered(world, _spiffe(world)):
+        yield
+
+
+@breakage("xds_never_configured", "remote gateway")
+def gateway_without_xds(world: World) -> Iterator[None]:
+    dc = world.destination.datacenter
+    address = world.gateways(dc)[0]["status"]["podIP"]
+    with world.dropped(address, "INPUT", "-p", "tcp", "--sport", "8503"):
+        kill(envoy_of(address), signal.SIGKILL)
+        world.fails()
+        yield
+    world.kubectl(dc, "delete", "pod", "-l", "component=mesh-gateway", "--wait=false")
+
+
+@breakage("envoy_hangs", "remote sidecar")
+def sidecar_hangs(world: World) -> Iterator[None]:
+    pid = envoy_of(world.destination.address)
+    kill(pid, signal.SIGSTOP)
+    yield
+    kill(pid, signal.SIGCONT)
+
+
+@breakage("sidecar_down", "remote sidecar")
+def sidecar_down(world: World) -> Iterator[None]:
+    """Killed again and again, until the kubelet waits before it starts the next."""
+    for _ in range(4):
+        kill(envoy_of(world.destination.address), signal.SIGKILL)
+        world.settles(lambda: not world.answers(), "no Envoy")
+        if world.backs_off():
+            break
+        world.settles(lambda: world.backs_off() or world.answers(), "the next Envoy, or a pause before it")
+    yield
+
+
+@breakage("token_lost", "planes", "any")
+def gateway_token_lost(world: World) -> Iterator[None]:
+    _forget(world, "mesh-gateway")
+    yield
+    world.lab.meshkit("federate", *world.lab.names)
+
+
+@breakage("replication_stopped", "planes", "any")
+def replication_stopped(world: World) -> Iterator[None]:
+    _forget(world, "replication")
+    secondary = next(dc.name for dc in world.context.federation.secondaries)
+    world.settles(
+        lambda: (
+            world.consul(secondary).acl_replication()["LastError"]
+            > world.consul(secondary).acl_replication()["LastSuccess"]
+        ),
+        "a failed replication",
+    )
+    yield
+    world.lab.meshkit("federate", *world.lab.names)
+
+
+def _forget(world: World, name: str) -> None:
+    """Delete a token in the primary, as somebody might who tidies up."""
+    held = world.context.state.secrets()
+    assert held
+    consul = world.consul(world.context.federation.primary.name)
+    accessor = consul.token(held.tokens[name].reveal())["AccessorID"]
+    consul._request("delete", f"/v1/acl/token/{accessor}")
+    for dc in world.context.federation.datacenters:
+        world.settles(
+            lambda dc=dc: world.consul(dc.name).token(held.tokens[name].reveal()) is None, "a token that is gone"
+        )

@@ -142,6 +142,12 @@ class World:
         """Delete a config entry."""
         self.context.consul(self.context.federation.primary.name).delete_config_entry(kind, name)
 
+    def backs_off(self) -> bool:
+        """Whether the kubelet waits before it starts the destination's Envoy again."""
+        states = self.lab.get(self.destination.datacenter, "-n", NAMESPACE, "pod", self.destination.name)["status"]
+        envoy = next(state for state in states["containerStatuses"] if state["name"] == "envoy")
+        return "waiting" in envoy["state"]
+
     def switch(self, mode: str) -> None:
         """A fault of the destination's own program."""
         workload.switch(self.lab, self.destination, mode)
@@ -163,9 +169,17 @@ def _command(pid: int) -> str:
 
 
 def _network(address: str) -> str:
-    """The network namespace in which an Envoy with an address runs."""
-    for pid in _processes("/usr/local/bin/envoy"):
+    """The network namespace that has an address; any process in it will do."""
+    for pid in _processes(""):
         table = Path(f"/proc/{pid}/net/fib_trie")
         if table.exists() and f"|-- {address}\n" in table.read_text():
             return f"/proc/{pid}/ns/net"
+    raise AssertionError(f"no process has the address {address}")
+
+
+def envoy_of(address: str) -> int:
+    """The Envoy that runs where an address is."""
+    for pid in _processes("/usr/local/bin/envoy"):
+        if f"|-- {address}\n" in Path(f"/proc/{pid}/net/fib_trie").read_text():
+            return pid
     raise AssertionError(f"no Envoy has the address {address}")

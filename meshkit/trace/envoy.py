@@ -19,6 +19,7 @@ ADMIN_PORT = 19000
 
 SERVER_INFO, CERTS, CLUSTERS, CONFIG = "/server_info", "/certs", "/clusters?format=json", "/config_dump?include_eds"
 STATS = "/stats?format=json"
+READY_LISTENER = "envoy_ready_listener"
 OWN = (
     "cluster.self_admin.",
     "cluster.local_agent.",
@@ -77,7 +78,7 @@ def proxy(pod: str, answers: Answers, before: Mapping[str, int], after: Mapping[
         pod=pod,
         state=str(answers.info.get("state", "")),
         connected=None if state is None else bool(state),
-        configured=bool(listeners),
+        configured=bool(listeners) or _has_own_listener(configs.get("ListenersConfigDump") or {}),
         rejected=tuple(_rejected(listeners, clusters)),
         warming=tuple(_warming(listeners, clusters)),
         leaf=_leaf(answers.certs),
@@ -89,6 +90,12 @@ def proxy(pod: str, answers: Answers, before: Mapping[str, int], after: Mapping[
         counters=grown(before, after),
         totals=after,
     )
+
+
+def _has_own_listener(config: Document) -> bool:
+    """A bootstrap may hold listeners too; the one that tells whether Envoy is ready serves nobody."""
+    names = (entry.get("listener", {}).get("name") for entry in config.get("static_listeners") or ())
+    return any(name != READY_LISTENER for name in names)
 
 
 def _connected(stats: Any) -> int:

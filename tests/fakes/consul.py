@@ -61,9 +61,7 @@ class FakeConsul:
         entry = {"Node": node, "Address": "10.42.0.9", "Datacenter": datacenter, "ServiceName": service}
         return [entry | {"ServiceID": service, "ServiceAddress": "10.42.0.9", "ServicePort": 8300}]
 
-    def health(
-        self, service: str, datacenter: str, *, proxies: bool = False, matching: str = ""
-    ) -> Sequence[Manifest]:
+    def health(self, service: str, datacenter: str, *, proxies: bool = False, matching: str = "") -> Sequence[Manifest]:
         self._authorised()
         self._require(datacenter)
         known = self._wan.store(datacenter).health.get((service, proxies), [])

@@ -18,10 +18,9 @@ def pages(
     listeners: Mapping[str, Endpoint] | None = None,
     counters: Mapping[str, int] | None = None,
     spiffe: str = "",
-    connected: bool = True,
 ) -> dict[str, str]:
     """All the pages of one Envoy."""
-    gauge = {"control_plane.connected_state": int(connected)}
+    gauge = {"control_plane.connected_state": 1}
     return {
         envoy.STATS: stats(gauge | dict(counters or {})),
         envoy.SERVER_INFO: json.dumps({"state": "LIVE", "node": {"id": name}}),

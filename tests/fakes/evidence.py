@@ -53,7 +53,7 @@ def cluster(name: str, address: str, port: int) -> EnvoyCluster:
     return EnvoyCluster(name, ((address, port, ""),))
 
 
-def proxy(name: str, service: str, clusters: Mapping[str, EnvoyCluster], counters: Mapping[str, int], **more: Any) -> Proxy:
+def proxy(name: str, clusters: Mapping[str, EnvoyCluster], counters: Mapping[str, int], **more: Any) -> Proxy:
     """An Envoy that passed the request on."""
     return Proxy(name, f"{name}-pod", clusters=clusters, counters=counters, **more)
 
@@ -87,12 +87,14 @@ def source() -> Side:
     )
     sidecar = proxy(
         "frontend-proxy",
-        "frontend",
         {FAR: cluster(FAR, "10.43.1.1", 443)},
         counted(FAR) | {"listener.127.0.0.1_9000.downstream_cx_total": 1},
         leaf=leaf("frontend", "eks"),
         trusted=frozenset({"c"}),
-        listeners={"public_listener:10.42.1.5:20000": ("10.42.1.5", 20000), "backend:127.0.0.1:9000": ("127.0.0.1", 9000)},
+        listeners={
+            "public_listener:10.42.1.5:20000": ("10.42.1.5", 20000),
+            "backend:127.0.0.1:9000": ("127.0.0.1", 9000),
+        },
     )
     return Side(
         "eks",
@@ -107,7 +109,7 @@ def source() -> Side:
         consul=view,
         pod=Pod("frontend", "shop", "10.42.1.5", ready=True),
         sidecar=sidecar,
-        gateway=proxy("mesh-gateway", "", {NEAR: cluster(NEAR, *AKS)}, counted(NEAR)),
+        gateway=proxy("mesh-gateway", {NEAR: cluster(NEAR, *AKS)}, counted(NEAR)),
         ca="ab",
     )
 
@@ -129,7 +131,6 @@ def destination() -> Side:
     )
     sidecar = proxy(
         "backend-proxy",
-        "backend",
         {"local_app": cluster("local_app", "127.0.0.1", 8080)},
         counted("local_app") | {"tcp.public_listener.downstream_cx_total": 1, "connect_authz.rbac.allowed": 1},
         leaf=leaf("backend", "aks"),
@@ -151,7 +152,7 @@ def destination() -> Side:
         consul=view,
         pod=Pod("backend", "shop", "10.42.0.5", ready=True, listening=listening),
         sidecar=sidecar,
-        gateway=proxy("mesh-gateway", "", {FAR: cluster(FAR, "10.42.0.5", 20000)}, counted(FAR)),
+        gateway=proxy("mesh-gateway", {FAR: cluster(FAR, "10.42.0.5", 20000)}, counted(FAR)),
         ca="ab",
     )
 
@@ -160,7 +161,7 @@ def healthy() -> Evidence:
     """Everything was seen, and all is well."""
     near, far = Measured("ok", rtt_s=0.0001, total_s=0.003), Measured("ok", rtt_s=0.07, total_s=0.07, sent=40)
     names = (measures.SOURCE_GATEWAY, measures.DESTINATION_GATEWAY)
-    measured = {name: near for name in (*names, *(name + measures.POD for name in names), measures.SIDECAR)}
+    measured = dict.fromkeys((*names, *(name + measures.POD for name in names), measures.SIDECAR), near)
     measured |= {measures.THERE: far, measures.BACK: far, measures.MTU: Measured("ok", answers=("mtu 1500",))}
     measured |= {name: Measured("ok", total_s=0.15) for name in measures.HANDSHAKES}
     request = Request("meshkit-trace-1", "answered", 0.3, 200, "HTTP/1.1 200 OK", 9000)

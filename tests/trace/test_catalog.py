@@ -91,7 +91,13 @@ def test_replication(status: dict[str, Any], primary: bool, words: str) -> None:
 
 def test_addresses_of_gateways() -> None:
     """The tagged one, else the service's own."""
-    tagged = {"Service": {"Address": "10.0.0.1", "Port": 8443, "TaggedAddresses": {"wan": {"Address": "1.2.3.4", "Port": 443}}}}
+    tagged = {
+        "Service": {
+            "Address": "10.0.0.1",
+            "Port": 8443,
+            "TaggedAddresses": {"wan": {"Address": "1.2.3.4", "Port": 443}},
+        }
+    }
     plain = {"Service": {"Address": "10.0.0.1", "Port": 8443}}
 
     assert catalog.wan_addresses({"aks": [tagged, plain], "eks": []}) == {

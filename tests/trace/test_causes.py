@@ -8,13 +8,13 @@ from datetime import timedelta
 
 import pytest
 
+from fakes import evidence as seen
 from fakes.clock import START
+from fakes.evidence import CRITICAL, FAR, NEAR, REFUSED, TIMEOUT, healthy
 from meshkit.trace import measures
 from meshkit.trace.causes import CATALOGUE, CATEGORIES, by_code
 from meshkit.trace.diagnosis import diagnose
 from meshkit.trace.evidence import Chain, ChainTarget, EnvoyCluster, Evidence, Measured, Pod, Rule, Upstream
-from fakes import evidence as seen
-from fakes.evidence import CRITICAL, FAR, NEAR, REFUSED, TIMEOUT, healthy
 
 Change = Callable[[Evidence], Evidence]
 
@@ -74,7 +74,7 @@ def _chain(**changes: object) -> Change:
     return _views({"chain": Chain(**({"default": False} | changes))})
 
 
-def _cut(source: bool | None, destination: bool | None) -> Change:
+def _cut(*, source: bool | None, destination: bool | None) -> Change:
     def change(evidence: Evidence) -> Evidence:
         evidence = seen.with_measured(evidence, THERE=TIMEOUT, BACK=TIMEOUT)
         evidence = seen.with_source(evidence, half_open=source)
@@ -132,6 +132,7 @@ SUBSET = ChainTarget("backend", "v2", "aks", filter='Service.Meta.version == "v2
 NO_REPLY = {"ended": "timeout", "status": 0, "head": "", "took_s": 3.0}
 UNCONFIGURED = {"configured": False, "clusters": {}, "counters": {}, "state": "INITIALIZING"}
 NO_ENDPOINT = EnvoyCluster(FAR)
+ON_POD = EnvoyCluster("local_app", (("10.42.0.5", 8080, ""),))
 APP = {"cluster.local_app.upstream_cx_total": 1, "cluster.local_app.upstream_cx_connect_fail": 1}
 
 CASES = (
@@ -146,11 +147,25 @@ CASES = (
     Case(
         "failover_dead",
         "lookup",
-        _chain(targets=(ChainTarget("backend", "", "aks", passing=0), ChainTarget("backend", "", "gcp", failover=True))),
+        _chain(
+            targets=(ChainTarget("backend", "", "aks", passing=0), ChainTarget("backend", "", "gcp", failover=True))
+        ),
     ),
     Case("sidecar_missing", "remote sidecar", _views(None, {"sidecars": ()})),
-    Case("sidecar_address_stale", "remote sidecar", lambda e: seen.closed(seen.with_destination(e, pod=None, sidecar=None))),
+    Case(
+        "sidecar_address_stale",
+        "remote sidecar",
+        lambda e: seen.closed(seen.with_destination(e, pod=None, sidecar=None)),
+    ),
     Case("sidecar_down", "remote sidecar", lambda e: seen.closed(seen.with_destination(e, pod=DEAD, sidecar=None))),
+    Case(
+        "envoy_hangs",
+        "remote sidecar",
+        lambda e: replace(
+            seen.with_measured(seen.with_destination(seen.closed(e), sidecar=None), AT_SIDECAR=Measured("timeout_tls")),
+            unseen={"destination sidecar": "no answer"},
+        ),
+    ),
     Case("sidecar_wrong_port", "remote sidecar", _sidecar(port=20007)),
     Case("xds_never_configured", "remote gateway", _proxy("destination gateway", **UNCONFIGURED)),
     Case("xds_never_configured", "source sidecar", _proxy("source sidecar", **UNCONFIGURED)),
@@ -174,7 +189,9 @@ CASES = (
         "remote sidecar",
         lambda e: seen.closed(seen.with_measured(seen.with_destination(e, sidecar=None), SIDECAR=REFUSED)),
     ),
-    Case("gateway_down", "remote gateway", lambda e: seen.closed(seen.with_destination(e, gateway_ready=0, gateway=None))),
+    Case(
+        "gateway_down", "remote gateway", lambda e: seen.closed(seen.with_destination(e, gateway_ready=0, gateway=None))
+    ),
     Case("gateway_down", "source gateway", lambda e: seen.closed(seen.with_source(e, gateway_ready=0, gateway=None))),
     Case("gateway_not_known", "source gateway", _views({"gateways": {"eks": (seen.EKS,)}})),
     Case("gateway_wrong_address", "network", _views({"gateways": {"aks": (("203.0.113.9", 443),)}})),
@@ -200,7 +217,10 @@ CASES = (
         _proxy("destination gateway", counters={"listener.0.0.0.0_8443.no_filter_chain_match": 1}),
     ),
     Case(
-        "gateway_degraded", "remote gateway", lambda e: seen.with_destination(e, gateway_ready=1, gateway_desired=2), "degraded"
+        "gateway_degraded",
+        "remote gateway",
+        lambda e: seen.with_destination(e, gateway_ready=1, gateway_desired=2),
+        "degraded",
     ),
     Case("link_cut", "network", _cut(source=False, destination=False)),
     Case("link_cut", "network", _cut(source=None, destination=None)),
@@ -214,7 +234,8 @@ CASES = (
         "mtu_black_hole",
         "network",
         lambda e: seen.with_request(
-            seen.with_measured(e, MTU=Measured("ok", answers=("mtu 1400, larger packets vanish without a word",))), **NO_REPLY
+            seen.with_measured(e, MTU=Measured("ok", answers=("mtu 1400, larger packets vanish without a word",))),
+            **NO_REPLY,
         ),
     ),
     Case(
@@ -226,9 +247,22 @@ CASES = (
     Case("leaf_expired", "remote sidecar", _leaf("destination sidecar", not_after=START - timedelta(hours=1))),
     Case("leaf_expired", "source sidecar", _leaf("source sidecar", not_after=START - timedelta(hours=1))),
     Case("leaf_not_yet_valid", "remote sidecar", _leaf("destination sidecar", not_before=START + timedelta(hours=1))),
-    Case("leaf_expiring", "remote sidecar", _passes(_leaf("destination sidecar", not_after=START + timedelta(hours=1))), "degraded"),
-    Case("trust_domain_differs", "remote sidecar", _leaf("destination sidecar", spiffe="spiffe://other.consul/ns/default/dc/aks/svc/backend")),
-    Case("wrong_san", "remote sidecar", _leaf("destination sidecar", spiffe=f"spiffe://{seen.DOMAIN}/ns/default/dc/aks/svc/other")),
+    Case(
+        "leaf_expiring",
+        "remote sidecar",
+        _passes(_leaf("destination sidecar", not_after=START + timedelta(hours=1))),
+        "degraded",
+    ),
+    Case(
+        "trust_domain_differs",
+        "remote sidecar",
+        _leaf("destination sidecar", spiffe="spiffe://other.consul/ns/default/dc/aks/svc/backend"),
+    ),
+    Case(
+        "wrong_san",
+        "remote sidecar",
+        _leaf("destination sidecar", spiffe=f"spiffe://{seen.DOMAIN}/ns/default/dc/aks/svc/other"),
+    ),
     Case("roots_differ", "remote sidecar", _views(None, {"roots": frozenset({"d"})})),
     Case("roots_differ", "remote sidecar", _proxy("destination sidecar", trusted=frozenset({"d"}))),
     Case("roots_differ", "remote sidecar", _measured(AT_SIDECAR=Measured("tls_untrusted"))),
@@ -247,28 +281,46 @@ CASES = (
         ),
     ),
     Case("intention_not_replicated", "remote sidecar", _views({"rule": Rule("deny", "*", "*")})),
-    Case("intention_not_applied", "remote sidecar", _proxy("destination sidecar", counters={"connect_authz.rbac.denied": 1})),
+    Case(
+        "intention_not_applied",
+        "remote sidecar",
+        _proxy("destination sidecar", counters={"connect_authz.rbac.denied": 1}),
+    ),
     Case("health_critical", "service", _critical),
-    Case("wrong_port", "service", _listening(("0.0.0.0", 9090))),
-    Case("service_loopback_only", "service", lambda e: _proxy(
-        "destination sidecar", clusters={"local_app": EnvoyCluster("local_app", (("10.42.0.5", 8080, ""),))}
-    )(e)),
+    Case("wrong_port", "service", _listening(("::", 9090))),
+    Case(
+        "service_loopback_only",
+        "service",
+        _proxy("destination sidecar", clusters={"local_app": ON_POD}),
+    ),
     Case("service_not_on_loopback", "service", _listening(("10.42.0.5", 8080))),
     Case("service_not_listening", "service", _listening()),
-    Case("service_closes", "service", _proxy("destination sidecar", counters={"cluster.local_app.upstream_cx_total": 1})),
+    Case(
+        "service_closes", "service", _proxy("destination sidecar", counters={"cluster.local_app.upstream_cx_total": 1})
+    ),
     Case("service_slow", "service", lambda e: seen.with_request(e, **NO_REPLY)),
     Case("service_slow", "service", lambda e: seen.with_request(e, took_s=2.5), "degraded"),
-    Case("service_errors", "service", lambda e: seen.with_request(e, status=503, head="HTTP/1.1 503 Service Unavailable")),
+    Case(
+        "service_errors", "service", lambda e: seen.with_request(e, status=503, head="HTTP/1.1 503 Service Unavailable")
+    ),
     Case(
         "protocol_mismatch",
         "service",
         _proxy("destination sidecar", counters={"cluster.local_app.upstream_cx_protocol_error": 1}),
     ),
     Case("protocol_mismatch", "lookup", _chain(error="inconsistent protocols: http and tcp")),
-    Case("protocol_mismatch", "remote sidecar", _chain(protocol="http", targets=(ChainTarget("backend", "", "aks", passing=1),))),
-    Case("service_refuses", "service", lambda e: _proxy("destination sidecar", counters=APP)(
-        seen.with_destination(e, pod=replace(healthy().destination.pod or DEAD, listening=None))
-    )),
+    Case(
+        "protocol_mismatch",
+        "remote sidecar",
+        _chain(protocol="http", targets=(ChainTarget("backend", "", "aks", passing=1),)),
+    ),
+    Case(
+        "service_refuses",
+        "service",
+        lambda e: _proxy("destination sidecar", counters=APP)(
+            seen.with_destination(e, pod=replace(healthy().destination.pod or DEAD, listening=None))
+        ),
+    ),
     Case("no_leader", "planes", _views(None, {"leader": ""})),
     Case("servers_unreachable", "planes", lambda e: seen.with_destination(e, consul=None), "degraded"),
     Case("token_lost", "planes", lambda e: seen.with_destination(e, lost_tokens=("mesh-gateway",)), "degraded"),

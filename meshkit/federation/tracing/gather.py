@@ -20,8 +20,11 @@ from meshkit.trace import choose, measures
 from meshkit.trace.evidence import Evidence, Pod, Proxy, Request, Side
 from meshkit.trace.hops import Party, Route
 
-PLANES_S, NETWORK_S, LAST_S = 4.0, 6.5, 4.0
-"""Deadlines of the steps; a whole trace of a broken path stays within 10 s of its first answer."""
+PLANES_S, NETWORK_S, LAST_S = 3.5, 7.5, 9.7
+"""When each step ends, in seconds from the beginning; what has not been seen by then is not waited for."""
+
+LEAST_S = 1.0
+"""What a step has at least, however long those before it took."""
 
 SOURCE, DESTINATION = "source", "destination"
 LOOKED = {
@@ -51,17 +54,18 @@ class Trace:
     unseen: Unseen = field(default_factory=dict)
     containers: dict[str, tuple[str, ...]] = field(default_factory=dict)
     seen: measure.Seen = field(default_factory=measure.Seen)
+    began: float = 0.0
 
     def __call__(self) -> Evidence:
         """Look at everything once."""
-        began, taken_at = self.context.clock.monotonic(), self.context.clock.now()
+        self.began, taken_at = self.context.clock.monotonic(), self.context.clock.now()
         source, destination = self._planes()
         looks: dict[str, Callable[[], Any]] = {
             "request": partial(self._request, source, destination),
             "beyond": partial(planes.beyond, self.context, source, self.route),
             "network": partial(measure.network, self.context, self.route, source, destination, self.seen),
         }
-        done, late = together(self.context.clock, looks, NETWORK_S)
+        done, late = self._until(NETWORK_S, looks)
         self.unseen |= late
         found = done.get("request", Sent({}))
         view, unseen = done.get("beyond", (source.consul, {}))
@@ -70,10 +74,15 @@ class Trace:
         destination = _with_proxies(destination, found, DESTINATION)
         source, destination = self._last(source, destination)
         self.unseen |= self.seen.unseen
-        took_s = self.context.clock.monotonic() - began
+        took_s = self.context.clock.monotonic() - self.began
         return Evidence(
             self.route, taken_at, source, destination, found.request, self.seen.measured, self.unseen, took_s
         )
+
+    def _until(self, end_s: float, looks: dict[str, Callable[[], Any]]) -> tuple[dict[str, Any], Unseen]:
+        """All these looks, until so long after the beginning."""
+        left = end_s - (self.context.clock.monotonic() - self.began)
+        return together(self.context.clock, looks, max(LEAST_S, left))
 
     def _planes(self) -> tuple[Side, Side]:
         """Kubernetes and Consul of both sides."""
@@ -83,7 +92,7 @@ class Trace:
             looks[f"{name}, {dc.name} cluster"] = partial(clusters.look, self.context, dc)
             looks[f"{name}, {dc.name} Consul"] = partial(planes.look, self.context, dc, party, self.route)
             looks[f"{name}, {dc.name} Secrets"] = partial(secrets.look, self.context, dc)
-        answers, unseen = together(self.context.clock, looks, PLANES_S)
+        answers, unseen = self._until(PLANES_S, looks)
         self.unseen |= unseen
         return self._side(SOURCE, self.route.source, answers), self._side(DESTINATION, self.route.destination, answers)
 
@@ -106,7 +115,7 @@ class Trace:
         for name, side in ((SOURCE, source), (DESTINATION, destination)):
             if (entry := choose.sidecar(side)) and side.reachable:
                 looks[name] = partial(clusters.behind, self.context.kube[side.datacenter], entry.address)
-        answers, unseen = together(self.context.clock, looks, PLANES_S)
+        answers, unseen = self._until(PLANES_S + LEAST_S, looks)
         self.unseen |= {f"{name}'s pod": why for name, why in unseen.items()}
         self.containers = {name: parts for name, (_, parts) in answers.items()}
         return {name: pod for name, (pod, _) in answers.items()}
@@ -154,7 +163,7 @@ class Trace:
         if all(name in measured and measured[name].failed == measured[name].sent for name in measures.BOTH_WAYS):
             for name, side in ((SOURCE, source), (DESTINATION, destination)):
                 looks[name] = partial(self._half_open, side)
-        done, late = together(self.context.clock, looks, LAST_S)
+        done, late = self._until(LAST_S, looks)
         self.unseen |= {LOOKED.get(name, name): why for name, why in late.items()}
         if "sockets" in done:
             destination = replace(destination, pod=done["sockets"])

@@ -58,6 +58,45 @@ def _down(evidence: Evidence) -> Iterator[Symptom]:
             yield Symptom(f"no Envoy runs in pod {pod.name}: {why}", side.datacenter, hop, {"pod": pod.name})
 
 
+def _hangs(evidence: Evidence) -> Iterator[Symptom]:
+    """Its kernel takes connections, and nobody answers on them: neither the admin nor a handshake."""
+    places: tuple[tuple[Side, Proxy | None, Hop, str, str, str], ...] = (
+        (
+            evidence.source,
+            evidence.source.gateway,
+            "source gateway",
+            "source gateway",
+            measures.SOURCE_GATEWAY,
+            measures.THROUGH,
+        ),
+        (
+            evidence.destination,
+            evidence.destination.gateway,
+            "remote gateway",
+            "destination gateway",
+            measures.DESTINATION_GATEWAY,
+            measures.AT_OWN_GATEWAY,
+        ),
+        (
+            evidence.destination,
+            evidence.destination.sidecar,
+            "remote sidecar",
+            "destination sidecar",
+            measures.SIDECAR,
+            measures.AT_SIDECAR,
+        ),
+    )
+    for side, proxy, hop, name, connection, handshake in places:
+        connects, shakes = evidence.measured.get(connection), evidence.measured.get(handshake)
+        silent = proxy is None and name in evidence.unseen
+        if silent and connects and connects.ok and shakes and shakes.reason == "timeout_tls":
+            text = f"the {hop}'s Envoy takes connections and answers neither a handshake nor its admin"
+            yield Symptom(text, side.datacenter, hop)
+    request, side = evidence.request, evidence.source
+    if side.sidecar is None and "source sidecar" in evidence.unseen and request and request.ended == "timeout":
+        yield Symptom("the source's Envoy answers neither the request nor its admin", side.datacenter, "source sidecar")
+
+
 def _wrong_port(evidence: Evidence) -> Iterator[Symptom]:
     for side, hop in sides(evidence):
         entry, proxy = choose.sidecar(side), side.sidecar
@@ -77,7 +116,7 @@ def _never_configured(evidence: Evidence) -> Iterator[Symptom]:
 
 def _disconnected(evidence: Evidence) -> Iterator[Symptom]:
     for proxy, side, hop in envoys(evidence):
-        if proxy.connected is False and proxy.configured:
+        if proxy.connected is False and proxy.configured and not side.lost_tokens:
             text = f"{proxy.id} in pod {proxy.pod} has no stream to a Consul server: what it does is what it last knew"
             yield Symptom(text, side.datacenter, hop, {"pod": proxy.pod})
 
@@ -167,6 +206,15 @@ CAUSES = (
         "the pod's containers, and the ports that listen in it",
         "{kubectl_all} get pods -A | grep {pod}; then describe it and read its container's logs",
         _down,
+    ),
+    Cause(
+        "envoy_hangs",
+        "remote sidecar",
+        "an Envoy hangs",
+        "connections to it are made and never answered",
+        "its port takes connections, a handshake and its admin get no answer",
+        "{kubectl_all} get pods -A -o wide; has its container CPU and memory left? restart the pod",
+        _hangs,
     ),
     Cause(
         "sidecar_wrong_port",

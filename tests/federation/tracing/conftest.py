@@ -27,6 +27,7 @@ ROUTE = Route(Party("eks", "frontend"), Party("aks", "backend"))
 FAR, NEAR = f"backend.default.aks.internal.{TRUST_DOMAIN}", f"aks.internal.{TRUST_DOMAIN}"
 SOCKETS = ["  sl  local_address rem_address st", "   0: 0100007F:1F90 00000000:0000 0A 0:0 0:0 00000000"]
 ANSWER = Reply(b"HTTP/1.1 200 OK\r\n\r\nbackend", ended=False, took_s=0.3)
+EVERYWHERE = ("0.0.0.0", 8443)  # noqa: S104 - as Envoy writes it
 SIDECAR_LINE = "   1: 0500190A:4E20 00000000:0000 0A 0:0 0:0 00000000"
 
 
@@ -101,7 +102,7 @@ def _envoys(shop: Shop) -> None:
             spiffe=f"{identity}/eks/svc/frontend",
         ),
         shop.gateway("eks"): envoy.pages(
-            "mesh-gateway", clusters={NEAR: ("203.0.113.1", 443)}, listeners={"all": ("0.0.0.0", 8443)}
+            "mesh-gateway", clusters={NEAR: ("203.0.113.1", 443)}, listeners={"all": EVERYWHERE}
         ),
     }
     shop.cluster("aks").loopback.admin = {
@@ -112,7 +113,7 @@ def _envoys(shop: Shop) -> None:
             spiffe=f"{identity}/aks/svc/backend",
         ),
         shop.gateway("aks"): envoy.pages(
-            "mesh-gateway", clusters={FAR: ("10.25.0.5", 20000)}, listeners={"all": ("0.0.0.0", 8443)}
+            "mesh-gateway", clusters={FAR: ("10.25.0.5", 20000)}, listeners={"all": EVERYWHERE}
         ),
     }
 

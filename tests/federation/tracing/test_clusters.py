@@ -27,7 +27,9 @@ def test_addresses(address: str, expected: tuple[str, int]) -> None:
     assert parsed([HEAD, row])[0] == {expected}
 
 
-@pytest.mark.parametrize(("state", "resent", "fresh"), [("03", 0, True), ("03", 2, True), ("03", 4, False), ("01", 0, False)])
+@pytest.mark.parametrize(
+    ("state", "resent", "fresh"), [("03", 0, True), ("03", 2, True), ("03", 4, False), ("01", 0, False)]
+)
 def test_half_open_connections(state: str, resent: int, fresh: bool) -> None:  # noqa: FBT001 - a column of the table
     """Attempts of the last seconds whose answer was lost; older ones and whole connections do not count."""
     row = f"   1: 0600990A:20FB 0104630A:9C40 {state} 00000000:00000000 01:00000062 {resent:08x}     0"

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
+
 from fakes import envoy
 from federation.tracing.conftest import ROUTE, SOCKETS, Shop
-
 from meshkit.errors import UnreachableError
 from meshkit.federation.tracing.gather import Trace
 from meshkit.trace import measures
@@ -77,15 +79,14 @@ def test_an_api_server_that_is_away_leaves_the_other_side(shop: Shop) -> None:
     assert named(seen)[1] in ("", "servers_unreachable", "no_endpoint")
 
 
-def test_servers_that_are_away_are_told(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_servers_that_are_away_are_told(shop: Shop) -> None:
     """Kubernetes is seen, Consul is not."""
     context = shop.mesh.context()
 
     def away(name: str) -> None:
         raise UnreachableError(f"{name}: no Consul server has a leader yet")
 
-    monkeypatch.setattr("meshkit.federation.tracing.planes.look", lambda c, dc, p, r: away(dc.name))
-    seen = Trace(context, ROUTE)()
+    seen = Trace(replace(context, consul=away), ROUTE)()
 
     assert seen.source.consul is None
     assert seen.source.reachable
