@@ -10,7 +10,7 @@ from os import kill
 
 from tracing import impostor
 from tracing.workload import PORT, SIDECAR_PORT, Upstream
-from tracing.world import World, envoy_of
+from tracing.world import World, envoy_at, envoy_of
 
 from meshkit.lab import wan
 
@@ -327,35 +327,20 @@ def kube_proxy_stopped(world: World) -> Iterator[None]:
 @breakage("wrong_san", "remote sidecar")
 def sidecar_of_another_service(world: World) -> Iterator[None]:
     probe = world.lab.get(world.destination.datacenter, "-n", "consul", "pods", "-l", "app=mesh-probe")["items"][0]
-    with world.deaf():
-        entry = world.destination.sidecar()
-        entry["Service"]["Address"] = probe["status"]["podIP"]
-        world.register(entry)
-        world.fails()
+    with world.replaced(probe["status"]["podIP"]):
         yield
-        world.register_all()
 
 
 @breakage("sidecar_address_stale", "remote sidecar")
 def sidecar_with_an_address_of_nobody(world: World) -> Iterator[None]:
-    with world.deaf():
-        entry = world.destination.sidecar()
-        entry["Service"]["Address"] = world.destination.address.rpartition(".")[0] + ".250"
-        world.register(entry)
-        world.fails()
+    with world.replaced(world.destination.address.rpartition(".")[0] + ".250"):
         yield
-        world.register_all()
 
 
 @breakage("sidecar_wrong_port", "remote sidecar")
 def sidecar_with_a_wrong_port(world: World) -> Iterator[None]:
-    with world.deaf():
-        entry = world.destination.sidecar()
-        entry["Service"]["Port"] = SIDECAR_PORT + 7
-        world.register(entry)
-        world.fails()
+    with world.replaced(world.destination.address, SIDECAR_PORT + 7):
         yield
-        world.register_all()
 
 
 @breakage("source_sidecar_missing", "source sidecar")
@@ -414,12 +399,10 @@ def sidecar_hangs(world: World) -> Iterator[None]:
 @breakage("sidecar_down", "remote sidecar")
 def sidecar_down(world: World) -> Iterator[None]:
     """Killed again and again, until the kubelet waits before it starts the next."""
-    for _ in range(4):
-        kill(envoy_of(world.destination.address), signal.SIGKILL)
-        world.settles(lambda: not world.answers(), "no Envoy")
-        if world.backs_off():
-            break
-        world.settles(lambda: world.backs_off() or world.answers(), "the next Envoy, or a pause before it")
+    while not world.backs_off():
+        if pid := envoy_at(world.destination.address):
+            kill(pid, signal.SIGKILL)
+        world.settles(lambda: bool(world.backs_off() or envoy_at(world.destination.address)), "the next, or a pause")
     yield
 
 

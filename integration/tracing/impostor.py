@@ -31,13 +31,8 @@ def registered(world: World, spiffe: str, *, ended: bool = False) -> Iterator[No
         world.destination.datacenter, "-n", NAMESPACE, "apply", "-f", "-", text=json.dumps(_pod(spiffe, ended=ended))
     )
     try:
-        with world.deaf():
-            entry = world.destination.sidecar()
-            entry["Service"]["Address"] = _address(world)
-            world.register(entry)
-            world.fails()
+        with world.replaced(_address(world)):
             yield
-            world.register_all()
     finally:
         world.kubectl(world.destination.datacenter, "delete", "pod", NAME, "--ignore-not-found")
 

@@ -6,7 +6,7 @@ import json
 import signal
 import subprocess
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from os import kill
 from pathlib import Path
@@ -14,7 +14,7 @@ from typing import Any
 
 from clusters import Lab
 from tracing import workload
-from tracing.workload import NAMESPACE, Workload
+from tracing.workload import NAMESPACE, SIDECAR_PORT, Workload
 
 from meshkit.backends.base import Manifest
 from meshkit.federation.context import Context
@@ -23,6 +23,7 @@ from meshkit.lab.topology import Node
 from meshkit.lab.waiting import wait_until
 
 SETTLED_S = 60.0
+IMPOSTOR = "impostor-node"
 
 
 @dataclass
@@ -117,9 +118,20 @@ class World:
         finally:
             self.iptables(address, "-D", chain, *match, "-j", "DROP")
 
-    def deaf(self) -> AbstractContextManager[None]:
-        """The destination's Envoy hears nothing of its server, so that it goes on listening where it does."""
-        return self.dropped(self.destination.address, "INPUT", "-p", "tcp", "--sport", "8503")
+    @contextmanager
+    def replaced(self, address: str, port: int = SIDECAR_PORT) -> Iterator[None]:
+        """Another sidecar stands in the catalog for the destination's, whose Envoy goes on as it is."""
+        entry = self.destination.sidecar()
+        self.deregister(entry["Service"]["ID"])
+        entry |= {"Node": IMPOSTOR, "Address": address}
+        entry["Service"] |= {"Address": address, "Port": port}
+        self.register(entry)
+        try:
+            self.fails()
+            yield
+        finally:
+            workload.deregister(self.context, self.destination.datacenter, IMPOSTOR)
+            self.register_all()
 
     @contextmanager
     def frozen_proxy_rules(self, datacenter: str) -> Iterator[None]:
@@ -171,15 +183,24 @@ def _command(pid: int) -> str:
 def _network(address: str) -> str:
     """The network namespace that has an address; any process in it will do."""
     for pid in _processes(""):
-        table = Path(f"/proc/{pid}/net/fib_trie")
-        if table.exists() and f"|-- {address}\n" in table.read_text():
-            return f"/proc/{pid}/ns/net"
+        with suppress(OSError):  # it ends as it is looked at
+            if f"|-- {address}\n" in Path(f"/proc/{pid}/net/fib_trie").read_text():
+                return f"/proc/{pid}/ns/net"
     raise AssertionError(f"no process has the address {address}")
 
 
 def envoy_of(address: str) -> int:
     """The Envoy that runs where an address is."""
+    found = envoy_at(address)
+    assert found, f"no Envoy has the address {address}"
+    return found
+
+
+def envoy_at(address: str) -> int:
+    """The same, 0 while none runs."""
     for pid in _processes("/usr/local/bin/envoy"):
-        if f"|-- {address}\n" in Path(f"/proc/{pid}/net/fib_trie").read_text():
-            return pid
-    raise AssertionError(f"no Envoy has the address {address}")
+        table = Path(f"/proc/{pid}/net/fib_trie")
+        with suppress(OSError):  # it ends as it is looked at
+            if f"|-- {address}\n" in table.read_text():
+                return pid
+    return 0

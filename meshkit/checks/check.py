@@ -28,6 +28,8 @@ class Finding:
 class Check:
     """``judge`` yields one finding per violation; ``needs`` is what must have been seen of every datacenter.
 
+    ``codes`` are causes of ``meshkit trace`` that say the same of one path, more exactly.
+
     In ``hint``, ``{kubectl}`` stands for kubectl with the context and namespace of the first finding's datacenter.
     """
 
@@ -37,6 +39,7 @@ class Check:
     judge: Callable[[FederationState], Iterable[Finding]]
     needs: Needs = "consul"
     on_failure: Verdict = "fail"
+    codes: frozenset[str] = frozenset()
 
 
 def run(state: FederationState, checks: Sequence[Check]) -> tuple[CheckResult, ...]:

@@ -26,8 +26,22 @@ def _drift(state: FederationState) -> Iterator[Finding]:
 
 
 CHECKS = (
-    Check("clusters", "every API server answers", "{kubectl} get pods", _answering, "nothing"),
-    Check("clusters", "clocks agree to within 30 s", "set the clocks by NTP", _clocks, "cluster"),
+    Check(
+        "clusters",
+        "every API server answers",
+        "{kubectl} get pods",
+        _answering,
+        "nothing",
+        codes=frozenset({"cluster_unreachable"}),
+    ),
+    Check(
+        "clusters",
+        "clocks agree to within 30 s",
+        "set the clocks by NTP",
+        _clocks,
+        "cluster",
+        codes=frozenset({"clock_skew"}),
+    ),
     Check(
         "clusters",
         "what is installed is what is described",

@@ -44,11 +44,13 @@ CHECKS = (
         "{kubectl} describe pods -l component=mesh-gateway",
         _ready,
         "cluster",
+        codes=frozenset({"gateway_down", "gateway_degraded"}),
     ),
     Check(
         "gateways",
         "every datacenter knows every mesh gateway",
         "let the primary's gateway address be reachable from the others",
         _known,
+        codes=frozenset({"gateway_not_known"}),
     ),
 )

@@ -29,6 +29,6 @@ def _leader(state: FederationState) -> Iterator[Finding]:
 
 CHECKS = (
     Check("servers", "Consul servers are ready", "{kubectl} describe pods -l component=server", _ready, "cluster"),
-    Check("servers", "Consul servers answer", LOGS, _answering, "cluster"),
-    Check("servers", "every datacenter has a leader", LOGS, _leader),
+    Check("servers", "Consul servers answer", LOGS, _answering, "cluster", codes=frozenset({"servers_unreachable"})),
+    Check("servers", "every datacenter has a leader", LOGS, _leader, codes=frozenset({"no_leader"})),
 )

@@ -28,7 +28,19 @@ def _default_deny(state: FederationState) -> Iterator[Finding]:
 
 
 CHECKS = (
-    Check("settings", "ACL tokens are copied from the primary", "meshkit status; is the primary up?", _replication),
-    Check("settings", "proxies use their own mesh gateway", "meshkit federate sets it again", _gateway_mode),
+    Check(
+        "settings",
+        "ACL tokens are copied from the primary",
+        "meshkit status; is the primary up?",
+        _replication,
+        codes=frozenset({"replication_stopped"}),
+    ),
+    Check(
+        "settings",
+        "proxies use their own mesh gateway",
+        "meshkit federate sets it again",
+        _gateway_mode,
+        codes=frozenset({"gateway_mode_none"}),
+    ),
     Check("settings", "what no intention allows is denied", "meshkit federate sets it again", _default_deny),
 )

@@ -8,6 +8,7 @@ from meshkit.checks.check import Check, Finding
 from meshkit.consul.names import probe_service
 from meshkit.model import FederationState
 
+APART = frozenset({"wan_member_failed", "servers_apart"})
 REACH_HINT = "let the gateway addresses be reached from the other clouds: meshkit status shows them"
 
 
@@ -38,8 +39,8 @@ def _catalogs(state: FederationState) -> Iterator[Finding]:
 
 
 CHECKS = (
-    Check("wan", "all servers are alive WAN members everywhere", REACH_HINT, _members),
-    Check("wan", "every datacenter sees the others' servers healthy", REACH_HINT, _health),
+    Check("wan", "all servers are alive WAN members everywhere", REACH_HINT, _members, codes=APART),
+    Check("wan", "every datacenter sees the others' servers healthy", REACH_HINT, _health, codes=APART),
     Check(
         "wan",
         "services are found across datacenters",

@@ -26,6 +26,7 @@ COMMANDS = {
     "status": "Show datacenters, servers, gateways, certificates and the links between them.",
     "check": "Judge the federation by a catalogue of checks, each with a hint.",
     "trace": "Name the first broken hop between two services, and the remedy.",
+    "doctor": "Find everything that would break some path, worst first.",
     "allow": "Let one service open connections to another, across all datacenters.",
     "deny": "Forbid one service to open connections to another.",
     "intentions": "List who may talk to whom.",

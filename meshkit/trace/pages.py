@@ -15,6 +15,9 @@ WEIGHTS = {
     "note": "worth knowing; the path does not depend on it",
 }
 
+PIPE = "\\|"
+"""A bar within a cell of Markdown."""
+
 
 def page(cause: Cause) -> str:
     """What ``--explain`` prints."""
@@ -35,7 +38,19 @@ def shown(remedy: str) -> str:
     """A remedy without a trace: capitals stand for what a trace fills in."""
     text = remedy.replace("{kubectl}", "kubectl --context CONTEXT -n NAMESPACE")
     text = text.replace("{kubectl_all}", "kubectl --context CONTEXT")
-    for name in ("source_dc", "destination_dc", "source", "destination", "datacenter", "pod", "port", "id", "address"):
+    for name in (
+        "source_dc",
+        "destination_dc",
+        "source",
+        "destination",
+        "datacenter",
+        "pod",
+        "port",
+        "id",
+        "node",
+        "address",
+        "token",
+    ):
         text = text.replace(f"{{{name}}}", name.upper())
     return text
 
@@ -50,5 +65,5 @@ def _rows() -> Iterator[str]:
     yield "|---|---|---|---|---|"
     for causes in CATEGORIES.values():
         for cause in causes:
-            remedy = shown(cause.remedy).replace("|", "\\|")
-            yield f"| `{cause.code}` | {cause.hop} | {cause.fact} | {cause.evidence} | `{remedy}` |"
+            cells = (cause.hop, cause.fact, cause.evidence, shown(cause.remedy))
+            yield f"| `{cause.code}` | {' | '.join(cell.replace('|', PIPE) for cell in cells)} |"

@@ -35,11 +35,11 @@ LOOKED = {
 Unseen = dict[str, str]
 
 
-@dataclass(frozen=True)
+@dataclass
 class Sent:
-    """The tagged request, the pods at its ends, and the Envoys between them."""
+    """The tagged request, the pods at its ends, and the Envoys between them: filled while it is under way."""
 
-    pods: dict[str, Pod | None]
+    pods: dict[str, Pod | None] = field(default_factory=dict)
     request: Request | None = None
     proxies: dict[str, Proxy] = field(default_factory=dict)
 
@@ -54,6 +54,7 @@ class Trace:
     unseen: Unseen = field(default_factory=dict)
     containers: dict[str, tuple[str, ...]] = field(default_factory=dict)
     seen: measure.Seen = field(default_factory=measure.Seen)
+    sent: Sent = field(default_factory=Sent)
     began: float = 0.0
 
     def __call__(self) -> Evidence:
@@ -61,22 +62,24 @@ class Trace:
         self.began, taken_at = self.context.clock.monotonic(), self.context.clock.now()
         source, destination = self._planes()
         looks: dict[str, Callable[[], Any]] = {
-            "request": partial(self._request, source, destination),
+            "tagged request": partial(self._request, source, destination),
             "beyond": partial(planes.beyond, self.context, source, self.route),
             "network": partial(measure.network, self.context, self.route, source, destination, self.seen),
         }
         done, late = self._until(NETWORK_S, looks)
         self.unseen |= late
-        found = done.get("request", Sent({}))
+        for name in (SOURCE, DESTINATION):
+            if name not in self.sent.pods:
+                self.unseen.setdefault(f"{name}'s pod", "not looked for")
         view, unseen = done.get("beyond", (source.consul, {}))
         self.unseen |= unseen
-        source = _with_proxies(replace(source, consul=view), found, SOURCE)
-        destination = _with_proxies(destination, found, DESTINATION)
+        source = _with_proxies(replace(source, consul=view), self.sent, SOURCE)
+        destination = _with_proxies(destination, self.sent, DESTINATION)
         source, destination = self._last(source, destination)
         self.unseen |= self.seen.unseen
         took_s = self.context.clock.monotonic() - self.began
         return Evidence(
-            self.route, taken_at, source, destination, found.request, self.seen.measured, self.unseen, took_s
+            self.route, taken_at, source, destination, self.sent.request, self.seen.measured, self.unseen, took_s
         )
 
     def _until(self, end_s: float, looks: dict[str, Callable[[], Any]]) -> tuple[dict[str, Any], Unseen]:
@@ -120,16 +123,16 @@ class Trace:
         self.containers = {name: parts for name, (_, parts) in answers.items()}
         return {name: pod for name, (pod, _) in answers.items()}
 
-    def _request(self, source: Side, destination: Side) -> Sent:
-        pods = self._pods(source, destination)
+    def _request(self, source: Side, destination: Side) -> None:
+        pods = self.sent.pods = self._pods(source, destination)
         source, destination = replace(source, pod=pods.get(SOURCE)), replace(destination, pod=pods.get(DESTINATION))
         places = self._places(source, destination)
         earlier, unseen = proxies.before(self.context, places)
         self.unseen |= unseen
-        sent = self._send(source)
-        seen, unseen = proxies.after(self.context, places, earlier)
+        self.sent.request = self._send(source)
+        answering = {key: place for key, place in places.items() if key in earlier}
+        self.sent.proxies, unseen = proxies.after(self.context, answering, earlier)
         self.unseen |= unseen
-        return Sent(pods, sent, seen)
 
     def _places(self, source: Side, destination: Side) -> dict[str, proxies.Place]:
         found: dict[str, proxies.Place] = {}
