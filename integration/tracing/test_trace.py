@@ -8,7 +8,7 @@ import pytest
 from clusters import Lab
 from federation.mesh import Mesh
 from tracing import workload
-from tracing.breakages import BREAKAGES, Breakage
+from tracing.breaking import BREAKAGES, Breakage
 from tracing.workload import Upstream, Workload
 from tracing.world import World
 

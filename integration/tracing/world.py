@@ -158,7 +158,7 @@ class World:
         """Whether the kubelet waits before it starts the destination's Envoy again."""
         states = self.lab.get(self.destination.datacenter, "-n", NAMESPACE, "pod", self.destination.name)["status"]
         envoy = next(state for state in states["containerStatuses"] if state["name"] == "envoy")
-        return "waiting" in envoy["state"]
+        return envoy["state"].get("waiting", {}).get("reason") == "CrashLoopBackOff"
 
     def switch(self, mode: str) -> None:
         """A fault of the destination's own program."""

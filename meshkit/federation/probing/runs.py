@@ -48,13 +48,13 @@ OnWindows = Callable[[Sequence[Summary]], None]
 class Pace:
     """How long a run is: so many probes of each series, or for a time in seconds; without either until stopped.
 
-    ``grace_s`` is how long beyond that a source may take before it counts as missing.
+    ``grace_s`` is how long beyond that a source may take before it counts as missing, None for ``GRACE_S``.
     """
 
     count: int | None = None
     for_s: float | None = None
     window_s: float = WINDOW_S
-    grace_s: float = GRACE_S
+    grace_s: float | None = None
 
 
 @dataclass
@@ -270,10 +270,11 @@ def _identity(context: Context, source: str, service: str) -> dict[str, str]:
 def _longest_s(pace: Pace, probes: Sequence[Probe]) -> float:
     """When a run must have ended, in seconds from its start."""
     last = max((probe.timeout_s for probe in probes), default=0.0)
+    last += GRACE_S if pace.grace_s is None else pace.grace_s
     if pace.for_s is not None:
-        return pace.for_s + last + pace.grace_s
+        return pace.for_s + last
     if pace.count is not None:
-        return pace.count * max((probe.interval_s for probe in probes), default=0.0) + last + pace.grace_s
+        return pace.count * max((probe.interval_s for probe in probes), default=0.0) + last
     return float("inf")
 
 

@@ -1,0 +1,60 @@
+"""The network: between the clouds, and inside a cluster."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from tracing.breaking.breakage import breakage
+from tracing.workload import SIDECAR_PORT
+from tracing.world import World
+
+from meshkit.lab import wan
+
+
+@breakage("link_cut", "network")
+def link_cut(world: World) -> Iterator[None]:
+    wan.cut(*world.nodes)
+    yield
+    wan.heal(*world.nodes)
+
+
+@breakage("link_cut_one_way", "network")
+def link_cut_there(world: World) -> Iterator[None]:
+    wan.cut(*world.nodes, one_way=True)
+    yield
+    wan.heal(*world.nodes)
+
+
+@breakage("link_cut_one_way", "network")
+def link_cut_back(world: World) -> Iterator[None]:
+    wan.cut(*reversed(world.nodes), one_way=True)
+    yield
+    wan.heal(*world.nodes)
+
+
+@breakage("packet_loss", "network", "any")
+def loss(world: World) -> Iterator[None]:
+    world.link(loss=0.1)
+    yield
+    world.link(loss=0.0)
+
+
+@breakage("mtu_black_hole", "network", "any")
+def black_hole(world: World) -> Iterator[None]:
+    world.link(mtu=1000, mtu_blackhole=True)
+    yield
+    world.link(mtu=1500, mtu_blackhole=False)
+
+
+@breakage("packets_dropped", "remote sidecar")
+def packets_to_the_sidecar_dropped(world: World) -> Iterator[None]:
+    address = world.destination.address
+    with world.dropped(address, "INPUT", "-p", "tcp", "--dport", str(SIDECAR_PORT)):
+        yield
+
+
+@breakage("packets_dropped", "source gateway")
+def packets_to_the_source_gateway_dropped(world: World) -> Iterator[None]:
+    pod = world.gateways(world.source.datacenter)[0]["status"]["podIP"]
+    with world.dropped(pod, "INPUT", "-p", "tcp", "--dport", "8443"):
+        yield
