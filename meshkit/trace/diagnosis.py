@@ -155,7 +155,10 @@ def _words(evidence: Evidence, hop: Hop) -> str:
     }
     if hop in proxies:
         proxy = proxies[hop]
-        return f"{proxy.id} in pod {proxy.pod}" if proxy else "its Envoy could not be read"
+        if proxy is None:
+            return "its Envoy could not be read"
+        flags = f", response flags {', '.join(proxy.flags)}" if proxy.flags else ""
+        return f"{proxy.id} in pod {proxy.pod}{flags}"
     if hop == "network":
         seen = evidence.measured.get(measures.THERE)
         return f"{seen.sent - seen.failed} of {seen.sent} connections to the gateway" if seen else "not measured"

@@ -66,6 +66,24 @@ def grown(before: Mapping[str, int], after: Mapping[str, int]) -> dict[str, int]
     return {name: value - before.get(name, 0) for name, value in after.items() if value > before.get(name, 0)}
 
 
+def flags(log: str, since: datetime) -> tuple[str, ...]:
+    """Response flags of the access log's lines since a moment, in the JSON form that Consul sets by default.
+
+    https://developer.hashicorp.com/consul/docs/connect/observability/access-logs
+    """
+    return tuple(dict.fromkeys(flag for line in log.splitlines() for flag in _flags(line, since)))
+
+
+def _flags(line: str, since: datetime) -> Iterator[str]:
+    try:
+        entry = json.loads(line)
+        at, found = datetime.fromisoformat(entry["start_time"]), str(entry["response_flags"] or "-")
+    except (ValueError, KeyError, TypeError):
+        return  # Envoy's own log is not JSON
+    if at >= since and found != "-":
+        yield from found.split(",")
+
+
 def proxy(pod: str, answers: Answers, before: Mapping[str, int], after: Mapping[str, int]) -> Proxy:
     """One Envoy as its admin describes it."""
     configs = {entry["@type"].rpartition(".")[2]: entry for entry in answers.config.get("configs") or ()}

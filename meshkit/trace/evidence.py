@@ -132,6 +132,7 @@ class Pod:
     phase: str = "Running"
     troubles: tuple[str, ...] = ()
     ports: tuple[int, ...] = ()
+    containers: tuple[str, ...] = ()
     listening: frozenset[tuple[str, int]] | None = None
 
 
@@ -175,7 +176,8 @@ class EnvoyCluster:
 class Proxy:
     """One Envoy. ``counters`` are those of the tagged request alone: what they grew by while it was under way.
 
-    ``totals`` are the same counters since Envoy started. ``rejected`` are Envoy's words on a refused configuration.
+    ``totals`` are the same counters since Envoy started, ``flags`` the response flags of its access log in that time,
+    where it writes one. ``rejected`` are Envoy's words on a refused configuration.
     """
 
     id: str
@@ -193,7 +195,7 @@ class Proxy:
     http: bool = False
     counters: Mapping[str, int] = field(default_factory=dict)
     totals: Mapping[str, int] = field(default_factory=dict)
-    log: tuple[str, ...] = ()
+    flags: tuple[str, ...] = ()
 
     def grew(self, *parts: str) -> int:
         """The sum of this request's counters whose names hold all of these parts."""

@@ -126,3 +126,21 @@ def test_completion() -> None:
     assert completion.parties("eks/m") == ["eks/mesh-probe-eks"]
     assert completion.parties("gcp/") == []
     assert completion.causes("intention_d") == ["intention_deny", "intention_deny_wildcard"]
+
+
+@pytest.mark.parametrize("form", ["table", "json"])
+def test_doctor(meshkit: Meshkit, mesh: FakeFederation, form: str) -> None:
+    """Exit code 1 while something breaks a path; worst first, each with its remedy."""
+    for cluster in mesh.clusters.values():
+        cluster.agents.answers = lambda: iter([])
+    result = meshkit("doctor", "--output", form)
+
+    assert result.code == 1, result.err
+    if form == "json":
+        found = json.loads(result.out)
+        assert found["well"] is False
+        assert found["ailments"][0]["weight"] == "breaks"
+        assert all(ailment["remedy"] for ailment in found["ailments"])
+    else:
+        assert result.out.startswith("✘")
+        assert "2 paths traced" in result.out

@@ -52,6 +52,7 @@ class FakeConsul:
             names.append("mesh-gateway")
         if probe:
             names += [probe, f"{probe}-sidecar-proxy"]
+        names += [name for name, proxies in self._wan.store(datacenter).health if not proxies and name not in names]
         return {name: [] for name in names}
 
     def instances(self, service: str, datacenter: str) -> Sequence[Manifest]:

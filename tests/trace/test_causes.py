@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
 import pytest
 
+from fakes import changes
 from fakes import evidence as seen
+from fakes.changes import Change
 from fakes.clock import START
-from fakes.evidence import CRITICAL, FAR, NEAR, REFUSED, TIMEOUT, healthy
+from fakes.evidence import FAR, NEAR, REFUSED, TIMEOUT, healthy
 from meshkit.trace import measures
 from meshkit.trace.causes import CATALOGUE, CATEGORIES, by_code
 from meshkit.trace.diagnosis import diagnose
-from meshkit.trace.evidence import Chain, ChainTarget, EnvoyCluster, Evidence, Measured, Pod, Rule, Upstream
-
-Change = Callable[[Evidence], Evidence]
+from meshkit.trace.evidence import ChainTarget, EnvoyCluster, Measured, Pod, Rule
 
 
 @dataclass(frozen=True)
@@ -33,100 +32,6 @@ class Case:
         return f"{self.code} at {self.hop}"
 
 
-def _views(source: dict[str, object] | None = None, destination: dict[str, object] | None = None) -> Change:
-    return lambda e: seen.closed(seen.with_views(e, source or {}, destination or {}))
-
-
-def _denied(action: str, source: str = "", destination: str = "") -> Change:
-    rule = Rule(action, source, destination)
-    return _views({"rule": rule}, {"rule": rule})
-
-
-def _proxy(place: str, **changes: object) -> Change:
-    return lambda e: seen.closed(seen.with_proxy(e, place, **changes))
-
-
-def _sidecar(**changes: object) -> Change:
-    """The destination's sidecar, registered otherwise."""
-
-    def change(evidence: Evidence) -> Evidence:
-        view = evidence.destination.consul
-        assert view
-        assert view.sidecars
-        return seen.closed(seen.with_views(evidence, {}, {"sidecars": (replace(view.sidecars[0], **changes),)}))
-
-    return change
-
-
-def _listening(*places: tuple[str, int]) -> Change:
-    """The destination's pod, listening otherwise."""
-
-    def change(evidence: Evidence) -> Evidence:
-        assert evidence.destination.pod
-        envoys = {("10.42.0.5", 20000), ("127.0.0.1", 19000)}
-        pod = replace(evidence.destination.pod, listening=frozenset(envoys | set(places)))
-        return seen.closed(seen.with_destination(evidence, pod=pod))
-
-    return change
-
-
-def _chain(**changes: object) -> Change:
-    return _views({"chain": Chain(**({"default": False} | changes))})
-
-
-def _cut(*, source: bool | None, destination: bool | None) -> Change:
-    def change(evidence: Evidence) -> Evidence:
-        evidence = seen.with_measured(evidence, THERE=TIMEOUT, BACK=TIMEOUT)
-        evidence = seen.with_source(evidence, half_open=source)
-        return seen.with_request(seen.with_destination(evidence, half_open=destination), ended="timeout", head="")
-
-    return change
-
-
-def _measured(**changes: Measured) -> Change:
-    return lambda e: seen.closed(seen.with_measured(e, **changes))
-
-
-def _passes(change: Change) -> Change:
-    """The same, while the request passes."""
-    return lambda e: replace(change(e), request=healthy().request)
-
-
-def _critical(evidence: Evidence) -> Evidence:
-    view = evidence.destination.consul
-    assert view
-    assert view.instances
-    ill = tuple(replace(entry, checks=CRITICAL) for entry in view.instances)
-    return seen.closed(seen.with_views(evidence, {}, {"instances": ill}))
-
-
-def _leaf(place: str, **changes: object) -> Change:
-    def change(evidence: Evidence) -> Evidence:
-        side = evidence.source if place.startswith("source") else evidence.destination
-        assert side.sidecar
-        assert side.sidecar.leaf
-        return seen.closed(seen.with_proxy(evidence, place, leaf=replace(side.sidecar.leaf, **changes)))
-
-    return change
-
-
-def _no_upstream(evidence: Evidence) -> Evidence:
-    view = evidence.source.consul
-    assert view
-    assert view.sidecars
-    other = (replace(view.sidecars[0], upstreams=(Upstream("other", "aks", "127.0.0.1", 9000),)),)
-    return replace(seen.with_views(evidence, {"sidecars": other}, {}), request=None)
-
-
-def _mode_none(evidence: Evidence) -> Evidence:
-    view = evidence.source.consul
-    assert view
-    assert view.sidecars
-    upstream = replace(view.sidecars[0].upstreams[0], mode="")
-    changed = (replace(view.sidecars[0], upstreams=(upstream,)),)
-    return seen.closed(seen.with_views(evidence, {"sidecars": changed, "gateway_mode": ""}, {}))
-
-
 DEAD = Pod("backend", "shop", "10.42.0.5", ready=False, troubles=("envoy: CrashLoopBackOff",))
 SUBSET = ChainTarget("backend", "v2", "aks", filter='Service.Meta.version == "v2"', passing=0)
 NO_REPLY = {"ended": "timeout", "status": 0, "head": "", "took_s": 3.0}
@@ -136,22 +41,22 @@ ON_POD = EnvoyCluster("local_app", (("10.42.0.5", 8080, ""),))
 APP = {"cluster.local_app.upstream_cx_total": 1, "cluster.local_app.upstream_cx_connect_fail": 1}
 
 CASES = (
-    Case("source_not_registered", "lookup", _views({"instances": (), "sidecars": ()})),
-    Case("source_sidecar_missing", "source sidecar", _views({"sidecars": ()})),
-    Case("destination_not_registered", "lookup", _views(None, {"instances": (), "sidecars": ()})),
-    Case("upstream_missing", "lookup", _no_upstream),
-    Case("subset_missing", "lookup", _chain(targets=(SUBSET,))),
-    Case("subset_missing", "lookup", _chain(error='service "backend" has no subset named "v2"')),
-    Case("chain_invalid", "lookup", _chain(error="circular redirect")),
-    Case("redirect_dead", "lookup", _chain(targets=(ChainTarget("backend", "", "gcp", passing=0),))),
+    Case("source_not_registered", "lookup", changes.views({"instances": (), "sidecars": ()})),
+    Case("source_sidecar_missing", "source sidecar", changes.views({"sidecars": ()})),
+    Case("destination_not_registered", "lookup", changes.views(None, {"instances": (), "sidecars": ()})),
+    Case("upstream_missing", "lookup", changes.no_upstream),
+    Case("subset_missing", "lookup", changes.chain(targets=(SUBSET,))),
+    Case("subset_missing", "lookup", changes.chain(error='service "backend" has no subset named "v2"')),
+    Case("chain_invalid", "lookup", changes.chain(error="circular redirect")),
+    Case("redirect_dead", "lookup", changes.chain(targets=(ChainTarget("backend", "", "gcp", passing=0),))),
     Case(
         "failover_dead",
         "lookup",
-        _chain(
+        changes.chain(
             targets=(ChainTarget("backend", "", "aks", passing=0), ChainTarget("backend", "", "gcp", failover=True))
         ),
     ),
-    Case("sidecar_missing", "remote sidecar", _views(None, {"sidecars": ()})),
+    Case("sidecar_missing", "remote sidecar", changes.views(None, {"sidecars": ()})),
     Case(
         "sidecar_address_stale",
         "remote sidecar",
@@ -166,24 +71,40 @@ CASES = (
             unseen={"destination sidecar": "no answer"},
         ),
     ),
-    Case("sidecar_wrong_port", "remote sidecar", _sidecar(port=20007)),
-    Case("xds_never_configured", "remote gateway", _proxy("destination gateway", **UNCONFIGURED)),
-    Case("xds_never_configured", "source sidecar", _proxy("source sidecar", **UNCONFIGURED)),
-    Case("xds_rejected", "remote sidecar", _proxy("destination sidecar", rejected=("public_listener: bad filter",))),
+    Case("sidecar_wrong_port", "remote sidecar", changes.sidecar(port=20007)),
+    Case("xds_never_configured", "remote gateway", changes.envoy("destination gateway", **UNCONFIGURED)),
+    Case("xds_never_configured", "source sidecar", changes.envoy("source sidecar", **UNCONFIGURED)),
+    Case(
+        "xds_rejected",
+        "remote sidecar",
+        changes.envoy("destination sidecar", rejected=("public_listener: bad filter",)),
+    ),
     Case(
         "connection_limit",
         "source sidecar",
-        _proxy("source sidecar", counters={f"cluster.{FAR}.upstream_cx_overflow": 1}),
+        changes.envoy("source sidecar", counters={f"cluster.{FAR}.upstream_cx_overflow": 1}),
     ),
-    Case("gateway_mode_none", "source sidecar", _mode_none),
+    Case("gateway_mode_none", "source sidecar", changes.no_gateway_mode),
     Case(
         "endpoint_ejected",
         "source sidecar",
-        _proxy("source sidecar", clusters={FAR: EnvoyCluster(FAR, (("10.43.1.1", 443, "failed_outlier_check"),))}),
+        changes.envoy(
+            "source sidecar", clusters={FAR: EnvoyCluster(FAR, (("10.43.1.1", 443, "failed_outlier_check"),))}
+        ),
     ),
-    Case("no_endpoint", "source sidecar", _proxy("source sidecar", clusters={FAR: NO_ENDPOINT})),
-    Case("xds_disconnected", "source sidecar", _passes(_proxy("source sidecar", connected=False)), "degraded"),
-    Case("xds_warming", "remote sidecar", _passes(_proxy("destination sidecar", warming=("local_app",))), "degraded"),
+    Case("no_endpoint", "source sidecar", changes.envoy("source sidecar", clusters={FAR: NO_ENDPOINT})),
+    Case(
+        "xds_disconnected",
+        "source sidecar",
+        changes.passes(changes.envoy("source sidecar", connected=False)),
+        "degraded",
+    ),
+    Case(
+        "xds_warming",
+        "remote sidecar",
+        changes.passes(changes.envoy("destination sidecar", warming=("local_app",))),
+        "degraded",
+    ),
     Case(
         "sidecar_unreachable",
         "remote sidecar",
@@ -193,10 +114,14 @@ CASES = (
         "gateway_down", "remote gateway", lambda e: seen.closed(seen.with_destination(e, gateway_ready=0, gateway=None))
     ),
     Case("gateway_down", "source gateway", lambda e: seen.closed(seen.with_source(e, gateway_ready=0, gateway=None))),
-    Case("gateway_not_known", "source gateway", _views({"gateways": {"eks": (seen.EKS,)}})),
-    Case("gateway_wrong_address", "network", _views({"gateways": {"aks": (("203.0.113.9", 443),)}})),
-    Case("gateway_wrong_inside_address", "source gateway", _views({"lan_gateways": (("10.43.1.99", 443),)})),
-    Case("service_address_dead", "remote gateway", _measured(DESTINATION_GATEWAY=REFUSED, THERE=TIMEOUT, BACK=TIMEOUT)),
+    Case("gateway_not_known", "source gateway", changes.views({"gateways": {"eks": (seen.EKS,)}})),
+    Case("gateway_wrong_address", "network", changes.views({"gateways": {"aks": (("203.0.113.9", 443),)}})),
+    Case("gateway_wrong_inside_address", "source gateway", changes.views({"lan_gateways": (("10.43.1.99", 443),)})),
+    Case(
+        "service_address_dead",
+        "remote gateway",
+        changes.measured(DESTINATION_GATEWAY=REFUSED, THERE=TIMEOUT, BACK=TIMEOUT),
+    ),
     Case(
         "packets_dropped",
         "source gateway",
@@ -208,13 +133,19 @@ CASES = (
             )
         ),
     ),
-    Case("packets_dropped", "remote sidecar", _measured(SIDECAR=TIMEOUT)),
-    Case("gateway_no_route", "source gateway", _proxy("source gateway", clusters={})),
-    Case("gateway_unknown_service", "remote gateway", _proxy("destination gateway", clusters={})),
+    Case(
+        "packets_dropped",
+        "source gateway",
+        lambda e: seen.with_request(seen.with_proxy(e, "source gateway", counters={}), **NO_REPLY),
+    ),
+    Case("packets_dropped", "remote sidecar", changes.measured(AT_OWN_GATEWAY=Measured("timeout_tls"))),
+    Case("packets_dropped", "remote sidecar", changes.measured(SIDECAR=TIMEOUT)),
+    Case("gateway_no_route", "source gateway", changes.envoy("source gateway", clusters={})),
+    Case("gateway_unknown_service", "remote gateway", changes.envoy("destination gateway", clusters={})),
     Case(
         "sni_unknown",
         "remote gateway",
-        _proxy("destination gateway", counters={"listener.0.0.0.0_8443.no_filter_chain_match": 1}),
+        changes.envoy("destination gateway", counters={"listener.0.0.0.0_8443.no_filter_chain_match": 1}),
     ),
     Case(
         "gateway_degraded",
@@ -222,14 +153,16 @@ CASES = (
         lambda e: seen.with_destination(e, gateway_ready=1, gateway_desired=2),
         "degraded",
     ),
-    Case("link_cut", "network", _cut(source=False, destination=False)),
-    Case("link_cut", "network", _cut(source=None, destination=None)),
-    Case("link_cut_one_way", "network", _cut(source=True, destination=False)),
-    Case("link_cut_one_way", "network", _cut(source=False, destination=True)),
-    Case("gateway_port_blocked", "network", _measured(THERE=TIMEOUT)),
-    Case("gateway_port_refused", "network", _measured(THERE=Measured("refused", failed=40, sent=40))),
-    Case("packet_loss", "network", _passes(_measured(THERE=Measured("ok", sent=40, resent=3))), "degraded"),
-    Case("packet_loss", "network", _measured(THERE=Measured("timeout_connect", sent=40, failed=5, resent=20))),
+    Case("link_cut", "network", changes.cut(source=False, destination=False)),
+    Case("link_cut", "network", changes.cut(source=None, destination=None)),
+    Case("link_cut_one_way", "network", changes.cut(source=True, destination=False)),
+    Case("link_cut_one_way", "network", changes.cut(source=False, destination=True)),
+    Case("gateway_port_blocked", "network", changes.measured(THERE=TIMEOUT)),
+    Case("gateway_port_refused", "network", changes.measured(THERE=Measured("refused", failed=40, sent=40))),
+    Case(
+        "packet_loss", "network", changes.passes(changes.measured(THERE=Measured("ok", sent=40, resent=3))), "degraded"
+    ),
+    Case("packet_loss", "network", changes.measured(THERE=Measured("timeout_connect", sent=40, failed=5, resent=20))),
     Case(
         "mtu_black_hole",
         "network",
@@ -241,62 +174,71 @@ CASES = (
     Case(
         "mtu_black_hole",
         "network",
-        _measured(MTU=Measured("timeout_reply"), AT_REMOTE_GATEWAY=Measured("timeout_tls")),
+        changes.measured(MTU=Measured("timeout_reply"), AT_REMOTE_GATEWAY=Measured("timeout_tls")),
     ),
-    Case("handshake_blocked", "network", _measured(AT_REMOTE_GATEWAY=Measured("timeout_tls"))),
-    Case("leaf_expired", "remote sidecar", _leaf("destination sidecar", not_after=START - timedelta(hours=1))),
-    Case("leaf_expired", "source sidecar", _leaf("source sidecar", not_after=START - timedelta(hours=1))),
-    Case("leaf_not_yet_valid", "remote sidecar", _leaf("destination sidecar", not_before=START + timedelta(hours=1))),
+    Case("handshake_blocked", "network", changes.measured(AT_REMOTE_GATEWAY=Measured("timeout_tls"))),
+    Case("leaf_expired", "remote sidecar", changes.leaf("destination sidecar", not_after=START - timedelta(hours=1))),
+    Case("leaf_expired", "source sidecar", changes.leaf("source sidecar", not_after=START - timedelta(hours=1))),
+    Case(
+        "leaf_not_yet_valid",
+        "remote sidecar",
+        changes.leaf("destination sidecar", not_before=START + timedelta(hours=1)),
+    ),
     Case(
         "leaf_expiring",
         "remote sidecar",
-        _passes(_leaf("destination sidecar", not_after=START + timedelta(hours=1))),
+        changes.passes(changes.leaf("destination sidecar", not_after=START + timedelta(hours=1))),
         "degraded",
     ),
     Case(
         "trust_domain_differs",
         "remote sidecar",
-        _leaf("destination sidecar", spiffe="spiffe://other.consul/ns/default/dc/aks/svc/backend"),
+        changes.leaf("destination sidecar", spiffe="spiffe://other.consul/ns/default/dc/aks/svc/backend"),
     ),
     Case(
         "wrong_san",
         "remote sidecar",
-        _leaf("destination sidecar", spiffe=f"spiffe://{seen.DOMAIN}/ns/default/dc/aks/svc/other"),
+        changes.leaf("destination sidecar", spiffe=f"spiffe://{seen.DOMAIN}/ns/default/dc/aks/svc/other"),
     ),
-    Case("roots_differ", "remote sidecar", _views(None, {"roots": frozenset({"d"})})),
-    Case("roots_differ", "remote sidecar", _proxy("destination sidecar", trusted=frozenset({"d"}))),
-    Case("roots_differ", "remote sidecar", _measured(AT_SIDECAR=Measured("tls_untrusted"))),
+    Case("roots_differ", "remote sidecar", changes.views(None, {"roots": frozenset({"d"})})),
+    Case("roots_differ", "remote sidecar", changes.envoy("destination sidecar", trusted=frozenset({"d"}))),
+    Case("roots_differ", "remote sidecar", changes.measured(AT_SIDECAR=Measured("tls_untrusted"))),
     Case("server_ca_differs", "planes", lambda e: seen.closed(seen.with_source(e, ca="cd"))),
     Case("clock_skew", "planes", lambda e: seen.with_source(e, skew_s=900.0), "degraded"),
-    Case("intention_deny", "remote sidecar", _denied("deny", "frontend", "backend")),
-    Case("intention_deny_wildcard", "remote sidecar", _denied("deny", "*", "backend")),
-    Case("intention_deny_wildcard", "remote sidecar", _denied("deny", "frontend", "*")),
-    Case("intention_missing", "remote sidecar", _denied("deny", "*", "*")),
-    Case("intention_missing", "remote sidecar", _denied("deny")),
+    Case("intention_deny", "remote sidecar", changes.denied("deny", "frontend", "backend")),
+    Case("intention_deny_wildcard", "remote sidecar", changes.denied("deny", "*", "backend")),
+    Case("intention_deny_wildcard", "remote sidecar", changes.denied("deny", "frontend", "*")),
+    Case("intention_missing", "remote sidecar", changes.denied("deny", "*", "*")),
+    Case("intention_missing", "remote sidecar", changes.denied("deny")),
     Case(
         "intention_permissions",
         "remote sidecar",
         lambda e: seen.with_request(
-            _denied("permissions", "frontend", "backend")(e), ended="answered", status=403, head="RBAC: access denied"
+            changes.denied("permissions", "frontend", "backend")(e),
+            ended="answered",
+            status=403,
+            head="RBAC: access denied",
         ),
     ),
-    Case("intention_not_replicated", "remote sidecar", _views({"rule": Rule("deny", "*", "*")})),
+    Case("intention_not_replicated", "remote sidecar", changes.views({"rule": Rule("deny", "*", "*")})),
     Case(
         "intention_not_applied",
         "remote sidecar",
-        _proxy("destination sidecar", counters={"connect_authz.rbac.denied": 1}),
+        changes.envoy("destination sidecar", counters={"connect_authz.rbac.denied": 1}),
     ),
-    Case("health_critical", "service", _critical),
-    Case("wrong_port", "service", _listening(("::", 9090))),
+    Case("health_critical", "service", changes.critical),
+    Case("wrong_port", "service", changes.listening(("::", 9090))),
     Case(
         "service_loopback_only",
         "service",
-        _proxy("destination sidecar", clusters={"local_app": ON_POD}),
+        changes.envoy("destination sidecar", clusters={"local_app": ON_POD}),
     ),
-    Case("service_not_on_loopback", "service", _listening(("10.42.0.5", 8080))),
-    Case("service_not_listening", "service", _listening()),
+    Case("service_not_on_loopback", "service", changes.listening(("10.42.0.5", 8080))),
+    Case("service_not_listening", "service", changes.listening()),
     Case(
-        "service_closes", "service", _proxy("destination sidecar", counters={"cluster.local_app.upstream_cx_total": 1})
+        "service_closes",
+        "service",
+        changes.envoy("destination sidecar", counters={"cluster.local_app.upstream_cx_total": 1}),
     ),
     Case("service_slow", "service", lambda e: seen.with_request(e, **NO_REPLY)),
     Case("service_slow", "service", lambda e: seen.with_request(e, took_s=2.5), "degraded"),
@@ -306,27 +248,37 @@ CASES = (
     Case(
         "protocol_mismatch",
         "service",
-        _proxy("destination sidecar", counters={"cluster.local_app.upstream_cx_protocol_error": 1}),
+        changes.envoy("destination sidecar", counters={"cluster.local_app.upstream_cx_protocol_error": 1}),
     ),
-    Case("protocol_mismatch", "lookup", _chain(error="inconsistent protocols: http and tcp")),
+    Case("protocol_mismatch", "lookup", changes.chain(error="inconsistent protocols: http and tcp")),
     Case(
         "protocol_mismatch",
         "remote sidecar",
-        _chain(protocol="http", targets=(ChainTarget("backend", "", "aks", passing=1),)),
+        changes.chain(protocol="http", targets=(ChainTarget("backend", "", "aks", passing=1),)),
     ),
     Case(
         "service_refuses",
         "service",
-        lambda e: _proxy("destination sidecar", counters=APP)(
+        lambda e: changes.envoy("destination sidecar", counters=APP)(
             seen.with_destination(e, pod=replace(healthy().destination.pod or DEAD, listening=None))
         ),
     ),
-    Case("no_leader", "planes", _views(None, {"leader": ""})),
+    Case("no_leader", "planes", changes.views(None, {"leader": ""})),
     Case("servers_unreachable", "planes", lambda e: seen.with_destination(e, consul=None), "degraded"),
     Case("token_lost", "planes", lambda e: seen.with_destination(e, lost_tokens=("mesh-gateway",)), "degraded"),
-    Case("replication_stopped", "planes", _passes(_views({"replication": "ACL replication does not run"})), "degraded"),
-    Case("wan_member_failed", "planes", _passes(_views({"wan": {"consul-server-0.aks": "failed"}})), "degraded"),
-    Case("servers_apart", "planes", _passes(_views({"peers": None})), "degraded"),
+    Case(
+        "replication_stopped",
+        "planes",
+        changes.passes(changes.views({"replication": "ACL replication does not run"})),
+        "degraded",
+    ),
+    Case(
+        "wan_member_failed",
+        "planes",
+        changes.passes(changes.views({"wan": {"consul-server-0.aks": "failed"}})),
+        "degraded",
+    ),
+    Case("servers_apart", "planes", changes.passes(changes.views({"peers": None})), "degraded"),
 )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -117,3 +118,20 @@ def test_what_is_no_object_is_refused(text: str) -> None:
     """Before anything is read of it."""
     with pytest.raises(ValueError, match=r".+"):
         envoy.document(text)
+
+
+def test_response_flags_of_the_access_log() -> None:
+    """Of lines since a moment, each once; Envoy's own log, older lines and requests without a flag are left out."""
+    since = datetime(2026, 1, 1, 12, tzinfo=UTC)
+    lines = (
+        "[2026-01-01 12:00:00.000][1][warning][config] not JSON",
+        '{"start_time": "2026-01-01T11:59:59.000Z", "response_flags": "NR"}',
+        '{"start_time": "2026-01-01T12:00:01.000Z", "response_flags": "UF,URX"}',
+        '{"start_time": "2026-01-01T12:00:02.000Z", "response_flags": "UF"}',
+        '{"start_time": "2026-01-01T12:00:03.000Z", "response_flags": "-"}',
+        '{"start_time": "2026-01-01T12:00:03.000Z", "response_flags": null}',
+        '{"other": 1}',
+        "[1]",
+    )
+
+    assert envoy.flags("\n".join(lines), since) == ("UF", "URX")

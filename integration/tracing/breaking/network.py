@@ -53,6 +53,19 @@ def packets_to_the_sidecar_dropped(world: World) -> Iterator[None]:
         yield
 
 
+@breakage("packets_dropped", "remote sidecar")
+def packets_from_the_gateway_to_the_sidecar_dropped(world: World) -> Iterator[None]:
+    gateway = world.gateways(world.destination.datacenter)[0]["status"]["podIP"]
+    with world.dropped(world.destination.address, "INPUT", "-s", gateway, "-p", "tcp", "--dport", str(SIDECAR_PORT)):
+        yield
+
+
+@breakage("packets_dropped", "source gateway")
+def packets_from_the_source_dropped(world: World) -> Iterator[None]:
+    with world.dropped(world.source.address, "OUTPUT", "-p", "tcp", "--dport", "443"):
+        yield
+
+
 @breakage("packets_dropped", "source gateway")
 def packets_to_the_source_gateway_dropped(world: World) -> Iterator[None]:
     pod = world.gateways(world.source.datacenter)[0]["status"]["podIP"]

@@ -25,8 +25,6 @@ RESENT = 2
 """Answers sent again to an attempt of the last 7 s; older ones are kept for a minute, and tell of the past."""
 
 READ_S = 3.0
-GATEWAY_CONTAINERS = ("mesh-gateway",)
-"""The container's name in both charts."""
 
 
 def look(context: Context, dc: Datacenter) -> Side:
@@ -72,24 +70,25 @@ def pod(found: Manifest) -> Pod:
         str(status.get("phase", "")),
         tuple(f"{container}: {reason}" for container, reason in waiting(found)),
         tuple(sorted(int(port) for port in ports)),
+        tuple(str(part["name"]) for part in spec.get("containers", ())),
     )
 
 
-def behind(kube: Kube, address: str) -> tuple[Pod | None, tuple[str, ...]]:
-    """The pod that has an address, and its containers; None when no pod of the cluster has it."""
+def behind(kube: Kube, address: str) -> Pod | None:
+    """The pod that has an address; None when no pod of the cluster has it."""
     for found in kube.list("Pod", fields=f"status.podIP={address}"):
         if found.get("status", {}).get("phase") in ("Running", "Pending") and not found["spec"].get("hostNetwork"):
-            return pod(found), tuple(str(part["name"]) for part in found["spec"]["containers"])
-    return None, ()
+            return pod(found)
+    return None
 
 
-def sockets(kube: Kube, where: Pod, containers: tuple[str, ...]) -> tuple[frozenset[tuple[str, int]], frozenset[str]]:
+def sockets(kube: Kube, where: Pod) -> tuple[frozenset[tuple[str, int]], frozenset[str]]:
     """Where the pod listens, and who has begun a connection to it that was never completed.
 
     All containers of a pod share its network, so the first in which there is a ``cat`` will do.
     """
     refusal = MeshkitError(f"pod {where.name} has no container to look from")
-    for container in containers:
+    for container in where.containers:
         try:
             with kube.exec(where.name, where.namespace, container, TABLES) as execution:
                 lines = [line.decode(errors="replace") for line in execution.lines(monotonic() + READ_S, lambda: False)]

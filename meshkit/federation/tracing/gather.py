@@ -52,7 +52,6 @@ class Trace:
     route: Route
     path: str = "/"
     unseen: Unseen = field(default_factory=dict)
-    containers: dict[str, tuple[str, ...]] = field(default_factory=dict)
     seen: measure.Seen = field(default_factory=measure.Seen)
     sent: Sent = field(default_factory=Sent)
     began: float = 0.0
@@ -94,7 +93,8 @@ class Trace:
             dc = self._datacenter(party)
             looks[f"{name}, {dc.name} cluster"] = partial(clusters.look, self.context, dc)
             looks[f"{name}, {dc.name} Consul"] = partial(planes.look, self.context, dc, party, self.route)
-            looks[f"{name}, {dc.name} Secrets"] = partial(secrets.look, self.context, dc)
+            looks[f"{name}, {dc.name} tokens"] = partial(secrets.lost_tokens, self.context, dc)
+            looks[f"{name}, {dc.name} CA"] = partial(secrets.authority, self.context, dc)
         answers, unseen = self._until(PLANES_S, looks)
         self.unseen |= unseen
         return self._side(SOURCE, self.route.source, answers), self._side(DESTINATION, self.route.destination, answers)
@@ -106,7 +106,7 @@ class Trace:
             side = Side(dc.name, dc.context, dc.namespace, dc.primary, reachable=False)
         view, unseen = answers.get(f"{name}, {dc.name} Consul", (None, {}))
         self.unseen |= unseen
-        lost, ca = answers.get(f"{name}, {dc.name} Secrets", ((), ""))
+        lost, ca = answers.get(f"{name}, {dc.name} tokens", ()), answers.get(f"{name}, {dc.name} CA", "")
         return replace(side, consul=view, lost_tokens=lost, ca=ca)
 
     def _datacenter(self, party: Party) -> Datacenter:
@@ -120,18 +120,18 @@ class Trace:
                 looks[name] = partial(clusters.behind, self.context.kube[side.datacenter], entry.address)
         answers, unseen = self._until(PLANES_S + LEAST_S, looks)
         self.unseen |= {f"{name}'s pod": why for name, why in unseen.items()}
-        self.containers = {name: parts for name, (_, parts) in answers.items()}
-        return {name: pod for name, (pod, _) in answers.items()}
+        return answers
 
     def _request(self, source: Side, destination: Side) -> None:
         pods = self.sent.pods = self._pods(source, destination)
         source, destination = replace(source, pod=pods.get(SOURCE)), replace(destination, pod=pods.get(DESTINATION))
         places = self._places(source, destination)
+        began = self.context.clock.now()
         earlier, unseen = proxies.before(self.context, places)
         self.unseen |= unseen
         self.sent.request = self._send(source)
         answering = {key: place for key, place in places.items() if key in earlier}
-        self.sent.proxies, unseen = proxies.after(self.context, answering, earlier)
+        self.sent.proxies, unseen = proxies.after(self.context, answering, earlier, began)
         self.unseen |= unseen
 
     def _places(self, source: Side, destination: Side) -> dict[str, proxies.Place]:
@@ -161,7 +161,7 @@ class Trace:
             "handshakes": partial(measure.handshakes, self.context, self.route, source, destination, self.seen)
         }
         if destination.pod:
-            looks["sockets"] = partial(self._sockets, destination, destination.pod, self.containers[DESTINATION])
+            looks["sockets"] = partial(self._sockets, destination, destination.pod)
         measured = self.seen.measured
         if all(name in measured and measured[name].failed == measured[name].sent for name in measures.BOTH_WAYS):
             for name, side in ((SOURCE, source), (DESTINATION, destination)):
@@ -173,8 +173,8 @@ class Trace:
         source = replace(source, half_open=done.get(SOURCE))
         return source, replace(destination, half_open=done.get(DESTINATION))
 
-    def _sockets(self, side: Side, pod: Pod, containers: tuple[str, ...]) -> Pod:
-        listening, _ = clusters.sockets(self.context.kube[side.datacenter], pod, containers)
+    def _sockets(self, side: Side, pod: Pod) -> Pod:
+        listening, _ = clusters.sockets(self.context.kube[side.datacenter], pod)
         return replace(pod, listening=listening)
 
     def _half_open(self, side: Side) -> bool:
@@ -182,7 +182,7 @@ class Trace:
         kube, found = self.context.kube[side.datacenter], [pod for pod in side.gateway_pods if pod.ready]
         if not found:
             raise MeshkitError(f"{side.datacenter}: no gateway is ready")
-        return any(clusters.sockets(kube, pod, clusters.GATEWAY_CONTAINERS)[1] for pod in found)
+        return any(clusters.sockets(kube, pod)[1] for pod in found)
 
 
 def _with_proxies(side: Side, found: Sent, name: str) -> Side:

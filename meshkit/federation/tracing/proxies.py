@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import datetime
 from functools import partial
 from typing import Any, TypeVar
 
@@ -16,6 +17,10 @@ from meshkit.trace.evidence import Pod, Proxy
 
 ANSWER_S = 2.0
 """An admin answers within milliseconds; the rest is the way through the API server."""
+CONTAINERS = ("mesh-gateway", "sidecar", "consul-dataplane", "envoy", "envoy-sidecar")
+"""Names of Envoy's container: in this project's charts, in the official one, and by hand."""
+
+LINES = 50
 Counters = Mapping[str, int]
 T = TypeVar("T")
 
@@ -39,11 +44,12 @@ def before(context: Context, places: Mapping[str, Place]) -> tuple[dict[str, Cou
 
 
 def after(
-    context: Context, places: Mapping[str, Place], earlier: Mapping[str, Counters]
+    context: Context, places: Mapping[str, Place], earlier: Mapping[str, Counters], began: datetime
 ) -> tuple[dict[str, Proxy], dict[str, str]]:
-    """Each Envoy whole, with what its counters grew by since ``earlier``."""
+    """Each Envoy whole, with what its counters grew by since ``earlier``, and its access log since ``began``."""
     looks: dict[str, Callable[[], Any]] = {
-        key: partial(_whole, context.kube[place.datacenter], place, earlier[key]) for key, place in places.items()
+        key: partial(_whole, context.kube[place.datacenter], place, earlier[key], began)
+        for key, place in places.items()
     }
     answers, unseen = together(context.clock, looks, ANSWER_S)
     return answers, {places[key].name: why for key, why in unseen.items()}
@@ -53,7 +59,7 @@ def _counters(kube: Kube, place: Place) -> Counters:
     return _parsed(place, lambda: envoy.counters(_get(kube, place, (envoy.STATS,))[0]))
 
 
-def _whole(kube: Kube, place: Place, earlier: Counters) -> Proxy:
+def _whole(kube: Kube, place: Place, earlier: Counters, began: datetime) -> Proxy:
     paths = (envoy.STATS, envoy.SERVER_INFO, envoy.CERTS, envoy.CLUSTERS, envoy.CONFIG)
     stats, *rest = _get(kube, place, paths)
 
@@ -62,7 +68,18 @@ def _whole(kube: Kube, place: Place, earlier: Counters) -> Proxy:
         answers = envoy.Answers(*(envoy.document(text) for text in rest))
         return envoy.proxy(place.pod.name, answers, earlier, now)
 
-    return _parsed(place, read)
+    return replace(_parsed(place, read), flags=envoy.flags(_log(kube, place), began))
+
+
+def _log(kube: Kube, place: Place) -> str:
+    """What the Envoy's container wrote last; its access log is among it where Consul's proxy-defaults ask for one."""
+    for name in CONTAINERS:
+        if name in place.pod.containers:
+            try:
+                return kube.logs(place.pod.name, place.pod.namespace, name, lines=LINES)
+            except MeshkitError:
+                return ""  # no leave to read logs; the counters are there
+    return ""
 
 
 def _get(kube: Kube, place: Place, paths: tuple[str, ...]) -> list[str]:

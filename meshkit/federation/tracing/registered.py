@@ -37,7 +37,7 @@ def _service(context: Context, dc: Datacenter, consul: Consul, name: str) -> Ite
         return  # not every service is meant to be in the mesh
     side = Side(dc.name, dc.context, dc.namespace, dc.primary, consul=view)
     entry = choose.sidecar(side)
-    pod = clusters.behind(context.kube[dc.name], entry.address)[0] if entry else None
+    pod = clusters.behind(context.kube[dc.name], entry.address) if entry else None
     side = Side(dc.name, dc.context, dc.namespace, dc.primary, consul=view, pod=pod)
     route = Route(Party(dc.name, name), Party(dc.name, name))
     evidence = Evidence(route, context.clock.now(), Side(dc.name, dc.context, dc.namespace), side)

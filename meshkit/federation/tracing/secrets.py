@@ -16,11 +16,15 @@ ASKED = tuple(name for name in names.TOKENS if name != "bootstrap")
 """The management token is the one that asks."""
 
 
-def look(context: Context, dc: Datacenter) -> tuple[tuple[str, ...], str]:
-    """Names of tokens that Consul does not know, and the CA's fingerprint."""
-    kube, consul = context.kube[dc.name], context.consul(dc.name)
-    certificate = _read(kube, dc, names.CA, "tls.crt")
-    return tuple(_lost(kube, consul, dc)), inspect.inspect(certificate).fingerprint if certificate else ""
+def lost_tokens(context: Context, dc: Datacenter) -> tuple[str, ...]:
+    """Names of tokens that Consul does not know."""
+    return tuple(_lost(context.kube[dc.name], context.consul(dc.name), dc))
+
+
+def authority(context: Context, dc: Datacenter) -> str:
+    """The fingerprint of the CA that the servers trust, empty when there is none."""
+    certificate = _read(context.kube[dc.name], dc, names.CA, "tls.crt")
+    return inspect.inspect(certificate).fingerprint if certificate else ""
 
 
 def _lost(kube: Kube, consul: Consul, dc: Datacenter) -> Iterator[str]:

@@ -97,17 +97,44 @@ def _dropped(evidence: Evidence) -> Iterator[Symptom]:
         if by_pod and by_pod.reason == "timeout_connect" and side.gateway_ready:
             text = f"packets to {side.datacenter}'s gateway vanish inside the cluster, though its pod is ready"
             yield Symptom(text, side.datacenter, hop)
-    seen, pod = evidence.measured.get(measures.SIDECAR), evidence.destination.pod
-    proxy = evidence.destination.gateway
-    cluster = passage.service_cluster(proxy, evidence.route.destination)
-    vanish = seen is not None and seen.reason == "timeout_connect"
-    cut = passage.failed(proxy, cluster) and evidence.destination.sidecar and evidence.destination.sidecar.configured
-    if pod and pod.listening and (vanish or (cut and not passage.accepted(evidence.destination.sidecar))):
-        ports = {port for _, port in pod.listening}
-        known = (evidence.destination.consul.sidecars if evidence.destination.consul else ()) or ()
-        if any(entry.port in ports and entry.address == pod.address for entry in known):
-            text = f"packets to the sidecar in pod {pod.name} vanish inside the cluster, though it listens"
-            yield Symptom(text, hop="remote sidecar")
+    if _source_vanishes(evidence):
+        text = f"what the pod of {evidence.route.source} sends to its gateway vanishes, what others send there arrives"
+        yield Symptom(text, evidence.source.datacenter, "source gateway")
+    pod = evidence.destination.pod
+    if pod and _listens(evidence) and _sidecar_vanishes(evidence):
+        text = f"packets to the sidecar in pod {pod.name} vanish inside the cluster, though it listens"
+        yield Symptom(text, hop="remote sidecar")
+
+
+def _source_vanishes(evidence: Evidence) -> bool:
+    """Its sidecar began a connection that no gateway counted, while a handshake as the same service passes."""
+    sidecar, gateway, through = (
+        evidence.source.sidecar,
+        evidence.source.gateway,
+        evidence.measured.get(measures.THROUGH),
+    )
+    mine = passage.service_cluster(sidecar, evidence.route.destination)
+    if not (evidence.route.crosses and sidecar and gateway and mine and mine.healthy and through and through.ok):
+        return False
+    tried = sidecar.grew(f"cluster.{mine.name}.", "upstream_cx_total")
+    timed_out = evidence.request is not None and evidence.request.ended == "timeout"
+    return bool(tried and timed_out and not gateway.grew("mesh_gateway_remote", "downstream_cx_total"))
+
+
+def _listens(evidence: Evidence) -> bool:
+    """The sidecar's registered port is among those that its pod listens on."""
+    pod, view = evidence.destination.pod, evidence.destination.consul
+    ports = {port for _, port in (pod.listening or ())} if pod else set()
+    return any(entry.port in ports and pod and entry.address == pod.address for entry in (view and view.sidecars) or ())
+
+
+def _sidecar_vanishes(evidence: Evidence) -> bool:
+    """Nobody in the cluster reaches it, or others do and the gateway does not."""
+    seen, own = evidence.measured.get(measures.SIDECAR), evidence.measured.get(measures.AT_OWN_GATEWAY)
+    direct = evidence.measured.get(measures.AT_SIDECAR)
+    if seen and seen.reason == "timeout_connect":
+        return True
+    return bool(own and own.reason == "timeout_tls" and direct and direct.ok)
 
 
 def _unknown_service(evidence: Evidence) -> Iterator[Symptom]:

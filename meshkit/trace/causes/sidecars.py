@@ -10,7 +10,7 @@ from meshkit.trace.evidence import Evidence, Proxy, Side
 from meshkit.trace.hops import Hop
 
 SHOWN = 240
-OVERFLOWS = ("upstream_cx_overflow", "upstream_rq_pending_overflow", "downstream_cx_overflow", "connection_limit")
+OVERFLOWS = ("upstream_cx_overflow", "upstream_rq_pending_overflow", "downstream_cx_overflow", "limited_connections")
 
 
 def sides(evidence: Evidence) -> Iterator[tuple[Side, Hop]]:

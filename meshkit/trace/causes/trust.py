@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from meshkit.trace import measures
-from meshkit.trace.cause import Cause, Symptom
+from meshkit.trace.cause import Cause, Symptom, Weight
 from meshkit.trace.causes.sidecars import sides
 from meshkit.trace.evidence import Evidence
 
@@ -114,7 +114,8 @@ def _server_ca(evidence: Evidence) -> Iterator[Symptom]:
     known = {side.ca for side in evidence.sides if side.ca}
     if len(known) > 1:
         names = " and ".join(side.datacenter for side in evidence.sides)
-        yield Symptom(f"the servers of {names} trust different CAs", evidence.destination.datacenter)
+        weight: Weight = "degrades" if evidence.passed else "fallback"
+        yield Symptom(f"the servers of {names} trust different CAs", evidence.destination.datacenter, weight=weight)
 
 
 CAUSES = (

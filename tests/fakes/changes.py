@@ -1,0 +1,106 @@
+"""Ways to change one thing of a path's evidence, each as a function of the evidence."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from fakes import evidence as seen
+from fakes.evidence import CRITICAL, TIMEOUT, healthy
+from meshkit.trace.evidence import Chain, Evidence, Measured, Rule, Upstream
+
+Change = Callable[[Evidence], Evidence]
+
+
+def views(source: dict[str, object] | None = None, destination: dict[str, object] | None = None) -> Change:
+    return lambda e: seen.closed(seen.with_views(e, source or {}, destination or {}))
+
+
+def denied(action: str, source: str = "", destination: str = "") -> Change:
+    rule = Rule(action, source, destination)
+    return views({"rule": rule}, {"rule": rule})
+
+
+def envoy(place: str, **changes: object) -> Change:
+    return lambda e: seen.closed(seen.with_proxy(e, place, **changes))
+
+
+def sidecar(**changes: object) -> Change:
+    """The destination's sidecar, registered otherwise."""
+
+    def change(evidence: Evidence) -> Evidence:
+        view = evidence.destination.consul
+        assert view
+        assert view.sidecars
+        return seen.closed(seen.with_views(evidence, {}, {"sidecars": (replace(view.sidecars[0], **changes),)}))
+
+    return change
+
+
+def listening(*places: tuple[str, int]) -> Change:
+    """The destination's pod, listening otherwise."""
+
+    def change(evidence: Evidence) -> Evidence:
+        assert evidence.destination.pod
+        envoys = {("10.42.0.5", 20000), ("127.0.0.1", 19000)}
+        pod = replace(evidence.destination.pod, listening=frozenset(envoys | set(places)))
+        return seen.closed(seen.with_destination(evidence, pod=pod))
+
+    return change
+
+
+def chain(**changes: object) -> Change:
+    return views({"chain": Chain(**({"default": False} | changes))})
+
+
+def cut(*, source: bool | None, destination: bool | None) -> Change:
+    def change(evidence: Evidence) -> Evidence:
+        evidence = seen.with_measured(evidence, THERE=TIMEOUT, BACK=TIMEOUT)
+        evidence = seen.with_source(evidence, half_open=source)
+        return seen.with_request(seen.with_destination(evidence, half_open=destination), ended="timeout", head="")
+
+    return change
+
+
+def measured(**changes: Measured) -> Change:
+    return lambda e: seen.closed(seen.with_measured(e, **changes))
+
+
+def passes(change: Change) -> Change:
+    """The same, while the request passes."""
+    return lambda e: replace(change(e), request=healthy().request)
+
+
+def critical(evidence: Evidence) -> Evidence:
+    view = evidence.destination.consul
+    assert view
+    assert view.instances
+    ill = tuple(replace(entry, checks=CRITICAL) for entry in view.instances)
+    return seen.closed(seen.with_views(evidence, {}, {"instances": ill}))
+
+
+def leaf(place: str, **changes: object) -> Change:
+    def change(evidence: Evidence) -> Evidence:
+        side = evidence.source if place.startswith("source") else evidence.destination
+        assert side.sidecar
+        assert side.sidecar.leaf
+        return seen.closed(seen.with_proxy(evidence, place, leaf=replace(side.sidecar.leaf, **changes)))
+
+    return change
+
+
+def no_upstream(evidence: Evidence) -> Evidence:
+    view = evidence.source.consul
+    assert view
+    assert view.sidecars
+    other = (replace(view.sidecars[0], upstreams=(Upstream("other", "aks", "127.0.0.1", 9000),)),)
+    return replace(seen.with_views(evidence, {"sidecars": other}, {}), request=None)
+
+
+def no_gateway_mode(evidence: Evidence) -> Evidence:
+    view = evidence.source.consul
+    assert view
+    assert view.sidecars
+    upstream = replace(view.sidecars[0].upstreams[0], mode="")
+    changed = (replace(view.sidecars[0], upstreams=(upstream,)),)
+    return seen.closed(seen.with_views(evidence, {"sidecars": changed, "gateway_mode": ""}, {}))
