@@ -12,7 +12,7 @@ from clusters import Lab
 from contracts.kube import KubeContract
 from meshkit.backends.base import Ref
 from meshkit.backends.kube import KubeClient
-from meshkit.errors import ForbiddenError, MeshkitError
+from meshkit.errors import ForbiddenError, MeshkitError, UnreachableError
 
 pytestmark = pytest.mark.lab
 
@@ -60,6 +60,18 @@ def test_forward_to_a_closed_port(kube: KubeClient) -> None:
 def _answer(connection: HTTPConnection) -> HTTPResponse:
     connection.request("GET", "/")
     return connection.getresponse()
+
+
+def test_loopback(kube: KubeClient) -> None:
+    """Pages from a port of the pod over one connection, the first answer to what is sent, an end where none listens."""
+    pod, request = dns_pod(kube), b"GET /health HTTP/1.1\r\nHost: dns\r\n\r\n"
+
+    assert kube.loopback_get(pod, "kube-system", 8080, ("/health", "/health")) == ["OK", "OK"]
+    assert kube.loopback_send(pod, "kube-system", 8080, request, 10.0).data.startswith(b"HTTP/1.1 200 OK")
+    with pytest.raises(UnreachableError, match="port 9999 does not answer"):
+        kube.loopback_get(pod, "kube-system", 9999, ("/health",))
+    reply = kube.loopback_send(pod, "kube-system", 9999, request, 10.0)
+    assert (reply.data, reply.ended) == (b"", True)
 
 
 def test_pod_get(kube: KubeClient) -> None:

@@ -111,3 +111,27 @@ class ConsulContract:
     def test_primary_replicates_from_nobody(self, consul: Consul) -> None:
         """Replication runs in secondaries only."""
         assert consul.acl_replication()["Enabled"] is False
+
+    def test_health(self, consul: Consul, primary: str) -> None:
+        """Instances come with their node and checks; nobody has registered the missing one, and no filter fits."""
+        (found,) = consul.health("consul", primary)
+        assert {"Node", "Service", "Checks"} <= found.keys()
+        assert found["Service"]["ID"] == "consul"
+        assert list(consul.health("missing", primary)) == []
+        assert list(consul.health("missing", primary, proxies=True)) == []
+        assert list(consul.health("consul", primary, matching='Service.Meta.version == "none"')) == []
+
+    def test_discovery_chain(self, consul: Consul, primary: str) -> None:
+        """A service for which nothing is configured leads to itself, in its own datacenter."""
+        chain = consul.discovery_chain("missing", primary)["Chain"]
+        assert chain["Default"] is True
+        assert [(t["Service"], t["Datacenter"]) for t in chain["Targets"].values()] == [("missing", primary)]
+
+    def test_allowed(self, consul: Consul) -> None:
+        """Denied by default, allowed by an intention."""
+        name = _unique()
+        assert consul.allowed("somebody", name) is False
+        source = {"Name": "somebody", "Action": "allow"}
+        consul.write_config_entry({"Kind": "service-intentions", "Name": name, "Sources": [source]})
+        assert consul.allowed("somebody", name) is True
+        consul.delete_config_entry("service-intentions", name)

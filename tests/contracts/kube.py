@@ -64,12 +64,14 @@ class KubeContract:
         assert made["type"] == "Opaque"
 
     def test_list(self, kube: Kube, namespace: str) -> None:
-        """A list is of one namespace and one selector; all namespaces when none is named."""
+        """A list is of one namespace and what both selectors choose; all namespaces when none is named."""
         for name in ("one", "two"):
             kube.apply(config_map(name, namespace))
         assert _names(kube.list("ConfigMap", namespace, selector="app=contract")) == ["one", "two"]
         assert _names(kube.list("ConfigMap", namespace, selector="app=contract,item=two")) == ["two"]
         assert kube.list("ConfigMap", namespace, selector="app=other") == []
+        assert _names(kube.list("ConfigMap", namespace, fields="metadata.name=two")) == ["two"]
+        assert _names(kube.list("ConfigMap", namespace, selector="item=one", fields="metadata.name=two")) == []
         assert {"one", "two"} <= set(_names(kube.list("ConfigMap", selector="app=contract")))
         assert kube.list("ConfigMap", f"{namespace}-missing") == []
 

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 
 from fakes.wan import FakeWan, Store
 from meshkit.backends.base import Manifest, Member
+from meshkit.consul import config_entries
 from meshkit.errors import MeshkitError, UnreachableError
 
 _INDEX = itertools.count(10)
@@ -65,8 +66,10 @@ class FakeConsul:
     def health(self, service: str, datacenter: str, *, proxies: bool = False, matching: str = "") -> Sequence[Manifest]:
         self._authorised()
         self._require(datacenter)
-        known = self._wan.store(datacenter).health.get((service, proxies), [])
-        return [] if matching else deepcopy(known)
+        known = self._wan.store(datacenter).health.get((service, proxies))
+        if known is None and service == "consul" and not proxies:
+            known = [{"Node": {"Node": "consul-server-0"}, "Service": {"ID": "consul"}, "Checks": []}]
+        return [] if matching else deepcopy(known or [])
 
     def discovery_chain(self, service: str, datacenter: str) -> Manifest:
         self._authorised()
@@ -74,9 +77,10 @@ class FakeConsul:
         return {"Chain": {"Protocol": "tcp", "Default": True, "Targets": {f"{service}.{datacenter}": target}}}
 
     def allowed(self, source: str, destination: str) -> bool:
-        del source, destination
-        self._authorised()
-        return False
+        rule = config_entries.decide(
+            config_entries.intentions(self.config_entries(config_entries.INTENTIONS)), source, destination
+        )
+        return rule is not None and rule.action == "allow"
 
     def config_entries(self, kind: str) -> Sequence[Manifest]:
         entries = self._authorised().entries

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from meshkit.trace.cause import Cause
-from meshkit.trace.causes import gateways, intentions, lookup, network, planes, service, sidecars, trust
+from meshkit.trace.causes import gateways, intentions, lookup, network, planes, service, sidecars, trust, xds
 
 CATEGORIES: dict[str, tuple[Cause, ...]] = {
     "lookup": lookup.CAUSES,
     "sidecars": sidecars.CAUSES,
+    "configuration": xds.CAUSES,
     "gateways": gateways.CAUSES,
     "network": network.CAUSES,
     "certificates": trust.CAUSES,

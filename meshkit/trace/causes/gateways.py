@@ -6,9 +6,9 @@ from collections.abc import Iterator
 
 from meshkit.trace import measures, passage
 from meshkit.trace.cause import Cause, Symptom
-from meshkit.trace.causes.sidecars import envoys
 from meshkit.trace.evidence import Evidence, Measured, Side
 from meshkit.trace.hops import Hop
+from meshkit.trace.places import envoys
 
 VANISHED = frozenset({"timeout_connect", "unreachable", "no_route", "refused"})
 

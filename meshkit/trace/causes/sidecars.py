@@ -1,4 +1,4 @@
-"""What is wrong with an Envoy of the path itself: not there, not configured, refusing what it was sent, full."""
+"""What is wrong with a sidecar or another Envoy of the path: not there, elsewhere, hanging, full."""
 
 from __future__ import annotations
 
@@ -8,27 +8,9 @@ from meshkit.trace import choose, measures, passage
 from meshkit.trace.cause import Cause, Symptom
 from meshkit.trace.evidence import Evidence, Proxy, Side
 from meshkit.trace.hops import Hop
+from meshkit.trace.places import envoys, sides
 
-SHOWN = 240
 OVERFLOWS = ("upstream_cx_overflow", "upstream_rq_pending_overflow", "downstream_cx_overflow", "limited_connections")
-
-
-def sides(evidence: Evidence) -> Iterator[tuple[Side, Hop]]:
-    """Both sides, with the hop of their sidecars."""
-    yield evidence.source, "source sidecar"
-    yield evidence.destination, "remote sidecar"
-
-
-def envoys(evidence: Evidence) -> Iterator[tuple[Proxy, Side, Hop]]:
-    """Every Envoy of the path that could be read."""
-    for side, proxy, hop in (
-        (evidence.source, evidence.source.sidecar, "source sidecar"),
-        (evidence.source, evidence.source.gateway, "source gateway"),
-        (evidence.destination, evidence.destination.gateway, "remote gateway"),
-        (evidence.destination, evidence.destination.sidecar, "remote sidecar"),
-    ):
-        if proxy is not None:
-            yield proxy, side, hop  # type: ignore[misc]
 
 
 def _missing(evidence: Evidence) -> Iterator[Symptom]:
@@ -103,34 +85,6 @@ def _wrong_port(evidence: Evidence) -> Iterator[Symptom]:
         public = [at for name, at in proxy.listeners.items() if name.startswith("public_listener")] if proxy else []
         if entry and public and all(port != entry.port for _, port in public):
             text = f"{entry.id} is registered with port {entry.port}, its Envoy listens on {public[0][1]}"
-            yield Symptom(text, side.datacenter, hop)
-
-
-def _never_configured(evidence: Evidence) -> Iterator[Symptom]:
-    for proxy, side, hop in envoys(evidence):
-        if not proxy.configured and not proxy.rejected:
-            stream = "is not connected to a server" if proxy.connected is False else "has a stream to a server"
-            text = f"{proxy.id} in pod {proxy.pod} has no listener: it {stream} and is {proxy.state}"
-            yield Symptom(text, side.datacenter, hop, {"pod": proxy.pod})
-
-
-def _disconnected(evidence: Evidence) -> Iterator[Symptom]:
-    for proxy, side, hop in envoys(evidence):
-        if proxy.connected is False and proxy.configured and not side.lost_tokens:
-            text = f"{proxy.id} in pod {proxy.pod} has no stream to a Consul server: what it does is what it last knew"
-            yield Symptom(text, side.datacenter, hop, {"pod": proxy.pod})
-
-
-def _rejected(evidence: Evidence) -> Iterator[Symptom]:
-    for proxy, side, hop in envoys(evidence):
-        for words in proxy.rejected[:1]:
-            yield Symptom(f"{proxy.id} in pod {proxy.pod} refuses {words[:SHOWN]}", side.datacenter, hop)
-
-
-def _warming(evidence: Evidence) -> Iterator[Symptom]:
-    for proxy, side, hop in envoys(evidence):
-        if proxy.warming:
-            text = f"{proxy.id} in pod {proxy.pod} still warms {', '.join(proxy.warming[:3])}"
             yield Symptom(text, side.datacenter, hop)
 
 
@@ -226,24 +180,6 @@ CAUSES = (
         _wrong_port,
     ),
     Cause(
-        "xds_never_configured",
-        "source gateway",
-        "an Envoy has never been given a configuration",
-        "it listens on nothing but its own admin; pods stay unready",
-        "its admin shows no dynamic listener",
-        "is its token known, its proxy registered? {kubectl_all} get pods -A | grep {pod}; then its logs",
-        _never_configured,
-    ),
-    Cause(
-        "xds_rejected",
-        "source sidecar",
-        "an Envoy refuses the configuration that Consul sends",
-        "it goes on with the last that it took, or without any",
-        "error_state in its /config_dump",
-        "undo the escape hatch or extension that it names, in proxy-defaults or service-defaults",
-        _rejected,
-    ),
-    Cause(
         "connection_limit",
         "source sidecar",
         "a limit of connections is reached",
@@ -269,26 +205,6 @@ CAUSES = (
         "failed_outlier_check in its /clusters",
         "mend what made it fail; it comes back by itself, as passive_health_check says in service-defaults",
         _ejected,
-    ),
-    Cause(
-        "xds_disconnected",
-        "source sidecar",
-        "an Envoy has no stream to a Consul server",
-        "changes do not reach it: new instances, intentions and certificates",
-        "control_plane.connected_state is 0",
-        "is its token known, are the servers reachable? {kubectl_all} get pods -A | grep {pod}; then its logs",
-        _disconnected,
-        weight="degrades",
-    ),
-    Cause(
-        "xds_warming",
-        "source sidecar",
-        "an Envoy waits for part of its configuration",
-        "what it waits for is not in force",
-        "warming clusters or listeners in its /config_dump",
-        "look again in a minute: meshkit trace {source_dc}/{source} {destination_dc}/{destination}",
-        _warming,
-        weight="degrades",
     ),
     Cause(
         "no_endpoint",

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 from meshkit.trace import measures
 from meshkit.trace.cause import Cause, Symptom, Weight
-from meshkit.trace.causes.sidecars import sides
 from meshkit.trace.evidence import Evidence
+from meshkit.trace.places import sides
 
 SKEW_S = 30.0
 LIFE_LEFT = 0.1

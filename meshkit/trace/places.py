@@ -1,0 +1,26 @@
+"""Where things are on a path: both sides, and every Envoy, each with its hop."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from meshkit.trace.evidence import Evidence, Proxy, Side
+from meshkit.trace.hops import Hop
+
+
+def sides(evidence: Evidence) -> Iterator[tuple[Side, Hop]]:
+    """Both sides, with the hop of their sidecars."""
+    yield evidence.source, "source sidecar"
+    yield evidence.destination, "remote sidecar"
+
+
+def envoys(evidence: Evidence) -> Iterator[tuple[Proxy, Side, Hop]]:
+    """Every Envoy of the path that could be read."""
+    for side, proxy, hop in (
+        (evidence.source, evidence.source.sidecar, "source sidecar"),
+        (evidence.source, evidence.source.gateway, "source gateway"),
+        (evidence.destination, evidence.destination.gateway, "remote gateway"),
+        (evidence.destination, evidence.destination.sidecar, "remote sidecar"),
+    ):
+        if proxy is not None:
+            yield proxy, side, hop  # type: ignore[misc]
