@@ -122,7 +122,7 @@ def _hops(evidence: Evidence, verdict: Verdict, first: Hop | None, cause: Findin
         took_s, said = _seen(evidence, hop)
         state: HopVerdict = "passes"
         if first is not None and hop == first:
-            state = "degraded" if verdict == "degraded" else "broken"
+            state, took_s = ("degraded", took_s) if verdict == "degraded" else ("broken", None)
             said = cause.text if cause else f"the request did not get beyond here; {said}".rstrip("; ")
         elif not evidence.passed and (first is None or order(hop) > order(first)):
             state, took_s = ("not seen" if evidence.request is None and first is None else "not reached"), None
