@@ -20,8 +20,11 @@ from meshkit.trace import choose, measures
 from meshkit.trace.evidence import Evidence, Pod, Proxy, Request, Side
 from meshkit.trace.hops import Party, Route
 
-PLANES_S, NETWORK_S, LAST_S = 3.5, 7.5, 9.7
-"""When each step ends, in seconds from the beginning; what has not been seen by then is not waited for."""
+PLANES_S, NETWORK_S, LAST_S = 4.5, 13.0, 19.0
+"""When each step ends at the latest, in seconds from the beginning, for what hangs or a machine that is busy.
+
+Each look has a shorter time of its own, so that a trace of a broken path takes less than 10 s on an idle machine.
+"""
 
 LEAST_S = 1.0
 """What a step has at least, however long those before it took."""

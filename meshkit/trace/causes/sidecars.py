@@ -76,7 +76,8 @@ def _hangs(evidence: Evidence) -> Iterator[Symptom]:
             yield Symptom(text, side.datacenter, hop)
     request, side = evidence.request, evidence.source
     if side.sidecar is None and "source sidecar" in evidence.unseen and request and request.ended == "timeout":
-        yield Symptom("the source's Envoy answers neither the request nor its admin", side.datacenter, "source sidecar")
+        text = "the source's Envoy answers neither the request nor its admin"
+        yield Symptom(text, side.datacenter, "source sidecar", weight="fallback")  # its admin may only be slow
 
 
 def _wrong_port(evidence: Evidence) -> Iterator[Symptom]:
