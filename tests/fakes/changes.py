@@ -104,3 +104,11 @@ def no_gateway_mode(evidence: Evidence) -> Evidence:
     upstream = replace(view.sidecars[0].upstreams[0], mode="")
     changed = (replace(view.sidecars[0], upstreams=(upstream,)),)
     return seen.closed(seen.with_views(evidence, {"sidecars": changed, "gateway_mode": ""}, {}))
+
+
+def crashing(evidence: Evidence) -> Evidence:
+    """The service's container does not run, and another of its pod listens on a port of its own."""
+    changed = listening(("127.0.0.1", 9090))(evidence)
+    assert changed.destination.pod
+    pod = replace(changed.destination.pod, ready=False, troubles=("app: CrashLoopBackOff",))
+    return seen.with_destination(changed, pod=pod)

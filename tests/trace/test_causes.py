@@ -234,6 +234,7 @@ CASES = (
         changes.envoy("destination sidecar", clusters={"local_app": ON_POD}),
     ),
     Case("service_not_on_loopback", "service", changes.listening(("10.42.0.5", 8080))),
+    Case("service_not_listening", "service", changes.crashing),
     Case("service_not_listening", "service", changes.listening()),
     Case(
         "service_closes",

@@ -60,7 +60,7 @@ def _wrong_port(evidence: Evidence) -> Iterator[Symptom]:
         return
     (_, port), listening = found
     others = sorted({at for _, at in listening})
-    if others and port not in others:
+    if others and port not in others and not _ailing(evidence):
         text = f"the sidecar passes on to port {port}; the pod listens on {', '.join(map(str, others))}"
         yield Symptom(text, names=_names(evidence) | {"port": str(others[0])})
 
@@ -81,9 +81,17 @@ def _not_on_loopback(evidence: Evidence) -> Iterator[Symptom]:
         yield Symptom(text, names=_names(evidence))
 
 
+def _ailing(evidence: Evidence) -> tuple[str, ...]:
+    """Containers of the pod that do not run: the one that would listen may be among them, beside others that do."""
+    return evidence.destination.pod.troubles if evidence.destination.pod else ()
+
+
 def _not_listening(evidence: Evidence) -> Iterator[Symptom]:
-    found = _mismatch(evidence)
-    if found and not found[1]:
+    found, ailing = _mismatch(evidence), _ailing(evidence)
+    if found and ailing and all(at != found[0][1] for _, at in found[1]):
+        text = f"nothing listens on port {found[0][1]}, and a container does not run: {'; '.join(ailing)}"
+        yield Symptom(text, names=_names(evidence))
+    elif found and not found[1]:
         yield Symptom(
             f"nothing but Envoy listens in the pod, and the sidecar passes on to port {found[0][1]}",
             names=_names(evidence),
