@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 
 import pytest
@@ -63,7 +64,7 @@ def test_a_breakage_is_named(world: World, breakage: Breakage) -> None:
     world.mends()
 
     named = seen["cause"] and seen["cause"]["code"]
-    assert (named, seen["first_broken"]) == (breakage.code, breakage.hop), seen
+    assert (named, seen["first_broken"]) == (breakage.code, breakage.hop), json.dumps(seen, indent=1)
     assert breakage.verdict in ("any", seen["verdict"])
     assert seen["exit_code"] == (seen["verdict"] == "broken")
     assert seen["cause"]["remedy"]

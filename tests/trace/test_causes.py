@@ -34,6 +34,7 @@ class Case:
 
 DEAD = Pod("backend", "shop", "10.42.0.5", ready=False, troubles=("envoy: CrashLoopBackOff",))
 SUBSET = ChainTarget("backend", "v2", "aks", filter='Service.Meta.version == "v2"', passing=0)
+HEAVY = Measured("timeout_connect", sent=40, failed=5, resent=20)
 NO_REPLY = {"ended": "timeout", "status": 0, "head": "", "took_s": 3.0}
 UNCONFIGURED = {"configured": False, "clusters": {}, "counters": {}, "state": "INITIALIZING"}
 NO_ENDPOINT = EnvoyCluster(FAR)
@@ -138,7 +139,13 @@ CASES = (
         "source gateway",
         lambda e: seen.with_request(seen.with_proxy(e, "source gateway", counters={}), **NO_REPLY),
     ),
-    Case("packets_dropped", "remote sidecar", changes.measured(AT_OWN_GATEWAY=Measured("timeout_tls"))),
+    Case(
+        "packets_dropped",
+        "remote sidecar",
+        lambda e: seen.with_proxy(
+            changes.measured(AT_OWN_GATEWAY=Measured("timeout_tls"))(e), "destination sidecar", counters={}
+        ),
+    ),
     Case("packets_dropped", "remote sidecar", changes.measured(SIDECAR=TIMEOUT)),
     Case("gateway_no_route", "source gateway", changes.envoy("source gateway", clusters={})),
     Case("gateway_unknown_service", "remote gateway", changes.envoy("destination gateway", clusters={})),
@@ -162,7 +169,8 @@ CASES = (
     Case(
         "packet_loss", "network", changes.passes(changes.measured(THERE=Measured("ok", sent=40, resent=3))), "degraded"
     ),
-    Case("packet_loss", "network", changes.measured(THERE=Measured("timeout_connect", sent=40, failed=5, resent=20))),
+    Case("packet_loss", "network", changes.passes(changes.measured(THERE=HEAVY)), "degraded"),
+    Case("packet_loss", "network", changes.measured(THERE=HEAVY)),
     Case(
         "mtu_black_hole",
         "network",

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from meshkit.trace import measures, passage
 from meshkit.trace.cause import Cause, Symptom
-from meshkit.trace.evidence import Evidence, Measured, Side
+from meshkit.trace.evidence import EnvoyCluster, Evidence, Measured, Proxy, Side
 from meshkit.trace.hops import Hop
 from meshkit.trace.places import envoys
 
@@ -116,9 +116,8 @@ def _source_vanishes(evidence: Evidence) -> bool:
     mine = passage.service_cluster(sidecar, evidence.route.destination)
     if not (evidence.route.crosses and sidecar and gateway and mine and mine.healthy and through and through.ok):
         return False
-    tried = sidecar.grew(f"cluster.{mine.name}.", "upstream_cx_total")
     timed_out = evidence.request is not None and evidence.request.ended == "timeout"
-    return bool(tried and timed_out and not gateway.grew("mesh_gateway_remote", "downstream_cx_total"))
+    return bool(_begun(sidecar, mine) and timed_out and not gateway.grew("mesh_gateway_remote", "downstream_cx_total"))
 
 
 def _listens(evidence: Evidence) -> bool:
@@ -134,7 +133,15 @@ def _sidecar_vanishes(evidence: Evidence) -> bool:
     direct = evidence.measured.get(measures.AT_SIDECAR)
     if seen and seen.reason == "timeout_connect":
         return True
-    return bool(own and own.reason == "timeout_tls" and direct and direct.ok)
+    tried = passage.service_cluster(evidence.destination.gateway, evidence.route.destination)
+    begun = bool(tried and evidence.destination.gateway and _begun(evidence.destination.gateway, tried))
+    arrived = evidence.destination.sidecar is None or passage.accepted(evidence.destination.sidecar)
+    return bool(own and not own.ok and direct and direct.ok and begun and not arrived)
+
+
+def _begun(proxy: Proxy, cluster: EnvoyCluster) -> bool:
+    """Whether the request made an Envoy begin a connection, whatever became of it."""
+    return proxy.grew(f"cluster.{cluster.name}.", "upstream_cx_total") > 0
 
 
 def _unknown_service(evidence: Evidence) -> Iterator[Symptom]:

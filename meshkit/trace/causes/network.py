@@ -93,7 +93,8 @@ def _loss(evidence: Evidence) -> Iterator[Symptom]:
         lost = seen.failed + seen.resent
         if lost >= LOST_AT_LEAST and lost > LOSS * seen.sent:
             text = f"of {seen.sent} connections from {begin} to {end}, {lost} lost a packet"
-            yield Symptom(text, begin, weight="fallback" if lost > HEAVY_LOSS * seen.sent else None)
+            heavy = lost > HEAVY_LOSS * seen.sent and not evidence.passed
+            yield Symptom(text, begin, weight="fallback" if heavy else None)
             return
 
 
