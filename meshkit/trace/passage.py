@@ -26,12 +26,12 @@ def _cluster(proxy: Proxy | None, part: str) -> EnvoyCluster | None:
 
 
 def connected(proxy: Proxy | None, cluster: EnvoyCluster | None) -> bool:
-    """Whether the request made this Envoy open a connection to a cluster, and it came to be."""
+    """Whether the request made this Envoy connect to a cluster, or went over a connection left in its pool."""
     if proxy is None or cluster is None:
         return False
     prefix = f"cluster.{cluster.name}."
     opened, failed = proxy.grew(prefix, "upstream_cx_total"), proxy.grew(prefix, "upstream_cx_connect_fail")
-    return opened > failed or proxy.grew(prefix, "upstream_rq_total") > 0 == failed
+    return opened > failed or proxy.grew(prefix, "upstream_cx_tx_bytes_total") > 0
 
 
 def failed(proxy: Proxy | None, cluster: EnvoyCluster | None) -> bool:

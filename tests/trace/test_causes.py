@@ -2,44 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from datetime import timedelta
+from dataclasses import replace
 
 import pytest
 
 from fakes import changes
 from fakes import evidence as seen
-from fakes.changes import Change
-from fakes.clock import START
-from fakes.evidence import FAR, NEAR, REFUSED, TIMEOUT, healthy
-from meshkit.trace import measures
+from fakes.cases import APP, DEAD, NO_ENDPOINT, NO_REPLY, ON_POD, SUBSET, UNCONFIGURED, Case
+from fakes.cases_between import CASES as BETWEEN
+from fakes.evidence import FAR, NEAR, REFUSED, healthy
 from meshkit.trace.causes import CATALOGUE, CATEGORIES, by_code
 from meshkit.trace.diagnosis import diagnose
-from meshkit.trace.evidence import ChainTarget, EnvoyCluster, Measured, Pod, Rule
-
-
-@dataclass(frozen=True)
-class Case:
-    """What is changed of a healthy path, and what must be named."""
-
-    code: str
-    hop: str
-    change: Change
-    verdict: str = "broken"
-
-    def __str__(self) -> str:
-        """For pytest."""
-        return f"{self.code} at {self.hop}"
-
-
-DEAD = Pod("backend", "shop", "10.42.0.5", ready=False, troubles=("envoy: CrashLoopBackOff",))
-SUBSET = ChainTarget("backend", "v2", "aks", filter='Service.Meta.version == "v2"', passing=0)
-HEAVY = Measured("timeout_connect", sent=40, failed=5, resent=20)
-NO_REPLY = {"ended": "timeout", "status": 0, "head": "", "took_s": 3.0}
-UNCONFIGURED = {"configured": False, "clusters": {}, "counters": {}, "state": "INITIALIZING"}
-NO_ENDPOINT = EnvoyCluster(FAR)
-ON_POD = EnvoyCluster("local_app", (("10.42.0.5", 8080, ""),))
-APP = {"cluster.local_app.upstream_cx_total": 1, "cluster.local_app.upstream_cx_connect_fail": 1}
+from meshkit.trace.evidence import ChainTarget, EnvoyCluster, Measured, Rule
 
 CASES = (
     Case("source_not_registered", "lookup", changes.views({"instances": (), "sidecars": ()})),
@@ -114,105 +88,6 @@ CASES = (
     Case(
         "gateway_down", "remote gateway", lambda e: seen.closed(seen.with_destination(e, gateway_ready=0, gateway=None))
     ),
-    Case("gateway_down", "source gateway", lambda e: seen.closed(seen.with_source(e, gateway_ready=0, gateway=None))),
-    Case("gateway_not_known", "source gateway", changes.views({"gateways": {"eks": (seen.EKS,)}})),
-    Case("gateway_wrong_address", "network", changes.views({"gateways": {"aks": (("203.0.113.9", 443),)}})),
-    Case("gateway_wrong_inside_address", "source gateway", changes.views({"lan_gateways": (("10.43.1.99", 443),)})),
-    Case(
-        "service_address_dead",
-        "remote gateway",
-        changes.measured(DESTINATION_GATEWAY=REFUSED, THERE=TIMEOUT, BACK=TIMEOUT),
-    ),
-    Case(
-        "packets_dropped",
-        "source gateway",
-        lambda e: seen.closed(
-            replace(
-                e,
-                measured=dict(e.measured)
-                | {measures.SOURCE_GATEWAY: TIMEOUT, measures.SOURCE_GATEWAY + measures.POD: TIMEOUT},
-            )
-        ),
-    ),
-    Case(
-        "packets_dropped",
-        "source gateway",
-        lambda e: seen.with_request(seen.with_proxy(e, "source gateway", counters={}), **NO_REPLY),
-    ),
-    Case(
-        "packets_dropped",
-        "remote sidecar",
-        lambda e: seen.with_proxy(
-            changes.measured(AT_OWN_GATEWAY=Measured("timeout_tls"))(e), "destination sidecar", counters={}
-        ),
-    ),
-    Case("packets_dropped", "remote sidecar", changes.measured(SIDECAR=TIMEOUT)),
-    Case("gateway_no_route", "source gateway", changes.envoy("source gateway", clusters={})),
-    Case("gateway_unknown_service", "remote gateway", changes.envoy("destination gateway", clusters={})),
-    Case(
-        "sni_unknown",
-        "remote gateway",
-        changes.envoy("destination gateway", counters={"listener.0.0.0.0_8443.no_filter_chain_match": 1}),
-    ),
-    Case(
-        "gateway_degraded",
-        "remote gateway",
-        lambda e: seen.with_destination(e, gateway_ready=1, gateway_desired=2),
-        "degraded",
-    ),
-    Case("link_cut", "network", changes.cut(source=False, destination=False)),
-    Case("link_cut", "network", changes.cut(source=None, destination=None)),
-    Case("link_cut_one_way", "network", changes.cut(source=True, destination=False)),
-    Case("link_cut_one_way", "network", changes.cut(source=False, destination=True)),
-    Case("gateway_port_blocked", "network", changes.measured(THERE=TIMEOUT)),
-    Case("gateway_port_refused", "network", changes.measured(THERE=Measured("refused", failed=40, sent=40))),
-    Case(
-        "packet_loss", "network", changes.passes(changes.measured(THERE=Measured("ok", sent=40, resent=3))), "degraded"
-    ),
-    Case("packet_loss", "network", changes.passes(changes.measured(THERE=HEAVY)), "degraded"),
-    Case("packet_loss", "network", changes.measured(THERE=HEAVY)),
-    Case(
-        "mtu_black_hole",
-        "network",
-        lambda e: seen.with_request(
-            seen.with_measured(e, MTU=Measured("ok", answers=("mtu 1400, larger packets vanish without a word",))),
-            **NO_REPLY,
-        ),
-    ),
-    Case(
-        "mtu_black_hole",
-        "network",
-        changes.measured(MTU=Measured("timeout_reply"), AT_REMOTE_GATEWAY=Measured("timeout_tls")),
-    ),
-    Case("handshake_blocked", "network", changes.measured(AT_REMOTE_GATEWAY=Measured("timeout_tls"))),
-    Case("leaf_expired", "remote sidecar", changes.leaf("destination sidecar", not_after=START - timedelta(hours=1))),
-    Case("leaf_expired", "source sidecar", changes.leaf("source sidecar", not_after=START - timedelta(hours=1))),
-    Case(
-        "leaf_not_yet_valid",
-        "remote sidecar",
-        changes.leaf("destination sidecar", not_before=START + timedelta(hours=1)),
-    ),
-    Case(
-        "leaf_expiring",
-        "remote sidecar",
-        changes.passes(changes.leaf("destination sidecar", not_after=START + timedelta(hours=1))),
-        "degraded",
-    ),
-    Case(
-        "trust_domain_differs",
-        "remote sidecar",
-        changes.leaf("destination sidecar", spiffe="spiffe://other.consul/ns/default/dc/aks/svc/backend"),
-    ),
-    Case(
-        "wrong_san",
-        "remote sidecar",
-        changes.leaf("destination sidecar", spiffe=f"spiffe://{seen.DOMAIN}/ns/default/dc/aks/svc/other"),
-    ),
-    Case("roots_differ", "remote sidecar", changes.views(None, {"roots": frozenset({"d"})})),
-    Case("roots_differ", "remote sidecar", changes.envoy("destination sidecar", trusted=frozenset({"d"}))),
-    Case("roots_differ", "remote sidecar", changes.measured(AT_SIDECAR=Measured("tls_untrusted"))),
-    Case("server_ca_differs", "planes", lambda e: seen.closed(seen.with_source(e, ca="cd"))),
-    Case("clock_skew", "planes", lambda e: seen.with_source(e, skew_s=900.0), "degraded"),
     Case("intention_deny", "remote sidecar", changes.denied("deny", "frontend", "backend")),
     Case("intention_deny_wildcard", "remote sidecar", changes.denied("deny", "*", "backend")),
     Case("intention_deny_wildcard", "remote sidecar", changes.denied("deny", "frontend", "*")),
@@ -248,6 +123,21 @@ CASES = (
         "service_closes",
         "service",
         changes.envoy("destination sidecar", counters={"cluster.local_app.upstream_cx_total": 1}),
+    ),
+    Case(
+        "service_slow",
+        "service",
+        lambda e: seen.with_request(
+            seen.with_proxy(e, "destination sidecar", counters={"cluster.local_app.upstream_cx_tx_bytes_total": 134}),
+            **NO_REPLY,
+        ),
+    ),
+    Case(
+        "connection_limit",
+        "remote sidecar",
+        changes.envoy(
+            "destination sidecar", counters={"connection_limit.inbound_connection_limit.limited_connections": 1}
+        ),
     ),
     Case("service_slow", "service", lambda e: seen.with_request(e, **NO_REPLY)),
     Case("service_slow", "service", lambda e: seen.with_request(e, took_s=2.5), "degraded"),
@@ -291,21 +181,16 @@ CASES = (
 )
 
 
-@pytest.mark.parametrize("case", CASES, ids=str)
+@pytest.mark.parametrize("case", [*CASES, *BETWEEN], ids=str)
 def test_one_change_is_named(case: Case) -> None:
     """The code and the hop; the remedy is complete, and the evidence says something."""
-    found = diagnose(case.change(healthy()))
-
-    assert found.cause, [finding.code for finding in found.beside]
-    assert (found.cause.code, found.first_broken, found.verdict) == (case.code, case.hop, case.verdict)
-    assert "{" not in found.cause.remedy
-    assert found.cause.text
+    case.holds()
 
 
 def test_every_cause_has_a_case() -> None:
     """Notes aside, which are never the cause of anything."""
     notes = {cause.code for cause in CATALOGUE if cause.weight == "note"}
-    assert {case.code for case in CASES} == {cause.code for cause in CATALOGUE} - notes
+    assert {case.code for case in (*CASES, *BETWEEN)} == {cause.code for cause in CATALOGUE} - notes
 
 
 def test_a_healthy_path_has_no_finding() -> None:

@@ -21,7 +21,7 @@ def _never_configured(evidence: Evidence) -> Iterator[Symptom]:
 
 def _disconnected(evidence: Evidence) -> Iterator[Symptom]:
     for proxy, side, hop in envoys(evidence):
-        if proxy.connected is False and proxy.configured and not side.lost_tokens:
+        if proxy.connected is False and proxy.configured and not side.lost_tokens and side.consul:
             text = f"{proxy.id} in pod {proxy.pod} has no stream to a Consul server: what it does is what it last knew"
             yield Symptom(text, side.datacenter, hop, {"pod": proxy.pod})
 

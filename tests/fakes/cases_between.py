@@ -1,0 +1,116 @@
+"""Changes of gateways, the network and certificates."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+
+from fakes import changes
+from fakes import evidence as seen
+from fakes.cases import HEAVY, NO_REPLY, Case
+from fakes.clock import START
+from fakes.evidence import REFUSED, TIMEOUT
+from meshkit.trace import measures
+from meshkit.trace.evidence import Measured
+
+CASES = (
+    Case("gateway_down", "source gateway", lambda e: seen.closed(seen.with_source(e, gateway_ready=0, gateway=None))),
+    Case("gateway_not_known", "source gateway", changes.views({"gateways": {"eks": (seen.EKS,)}})),
+    Case("gateway_wrong_address", "network", changes.views({"gateways": {"aks": (("203.0.113.9", 443),)}})),
+    Case("gateway_wrong_inside_address", "source gateway", changes.views({"lan_gateways": (("10.43.1.99", 443),)})),
+    Case(
+        "service_address_dead",
+        "remote gateway",
+        changes.measured(DESTINATION_GATEWAY=REFUSED, THERE=TIMEOUT, BACK=TIMEOUT),
+    ),
+    Case(
+        "packets_dropped",
+        "source gateway",
+        lambda e: seen.closed(
+            replace(
+                e,
+                measured=dict(e.measured)
+                | {measures.SOURCE_GATEWAY: TIMEOUT, measures.SOURCE_GATEWAY + measures.POD: TIMEOUT},
+            )
+        ),
+    ),
+    Case(
+        "packets_dropped",
+        "source gateway",
+        lambda e: seen.with_request(seen.with_proxy(e, "source gateway", counters={}), **NO_REPLY),
+    ),
+    Case(
+        "packets_dropped",
+        "remote sidecar",
+        lambda e: seen.with_proxy(
+            changes.measured(AT_OWN_GATEWAY=Measured("timeout_tls"))(e), "destination sidecar", counters={}
+        ),
+    ),
+    Case("packets_dropped", "remote sidecar", changes.measured(SIDECAR=TIMEOUT)),
+    Case("gateway_no_route", "source gateway", changes.envoy("source gateway", clusters={})),
+    Case("gateway_unknown_service", "remote gateway", changes.envoy("destination gateway", clusters={})),
+    Case(
+        "sni_unknown",
+        "remote gateway",
+        changes.envoy("destination gateway", counters={"listener.0.0.0.0_8443.no_filter_chain_match": 1}),
+    ),
+    Case(
+        "gateway_degraded",
+        "remote gateway",
+        lambda e: seen.with_destination(e, gateway_ready=1, gateway_desired=2),
+        "degraded",
+    ),
+    Case("link_cut", "network", changes.cut(source=False, destination=False)),
+    Case("link_cut", "network", changes.cut(source=None, destination=None)),
+    Case("link_cut_one_way", "network", changes.cut(source=True, destination=False)),
+    Case("link_cut_one_way", "network", changes.cut(source=False, destination=True)),
+    Case("gateway_port_blocked", "network", changes.measured(THERE=TIMEOUT)),
+    Case("gateway_port_refused", "network", changes.measured(THERE=Measured("refused", failed=40, sent=40))),
+    Case(
+        "packet_loss", "network", changes.passes(changes.measured(THERE=Measured("ok", sent=40, resent=3))), "degraded"
+    ),
+    Case("packet_loss", "network", changes.passes(changes.measured(THERE=HEAVY)), "degraded"),
+    Case("packet_loss", "network", changes.measured(THERE=HEAVY)),
+    Case(
+        "mtu_black_hole",
+        "network",
+        lambda e: seen.with_request(
+            seen.with_measured(e, MTU=Measured("ok", answers=("mtu 1400, larger packets vanish without a word",))),
+            **NO_REPLY,
+        ),
+    ),
+    Case(
+        "mtu_black_hole",
+        "network",
+        changes.measured(MTU=Measured("timeout_reply"), AT_REMOTE_GATEWAY=Measured("timeout_tls")),
+    ),
+    Case("handshake_blocked", "network", changes.measured(AT_REMOTE_GATEWAY=Measured("timeout_tls"))),
+    Case("leaf_expired", "remote sidecar", changes.leaf("destination sidecar", not_after=START - timedelta(hours=1))),
+    Case("leaf_expired", "source sidecar", changes.leaf("source sidecar", not_after=START - timedelta(hours=1))),
+    Case(
+        "leaf_not_yet_valid",
+        "remote sidecar",
+        changes.leaf("destination sidecar", not_before=START + timedelta(hours=1)),
+    ),
+    Case(
+        "leaf_expiring",
+        "remote sidecar",
+        changes.passes(changes.leaf("destination sidecar", not_after=START + timedelta(hours=1))),
+        "degraded",
+    ),
+    Case(
+        "trust_domain_differs",
+        "remote sidecar",
+        changes.leaf("destination sidecar", spiffe="spiffe://other.consul/ns/default/dc/aks/svc/backend"),
+    ),
+    Case(
+        "wrong_san",
+        "remote sidecar",
+        changes.leaf("destination sidecar", spiffe=f"spiffe://{seen.DOMAIN}/ns/default/dc/aks/svc/other"),
+    ),
+    Case("roots_differ", "remote sidecar", changes.views(None, {"roots": frozenset({"d"})})),
+    Case("roots_differ", "remote sidecar", changes.envoy("destination sidecar", trusted=frozenset({"d"}))),
+    Case("roots_differ", "remote sidecar", changes.measured(AT_SIDECAR=Measured("tls_untrusted"))),
+    Case("server_ca_differs", "planes", lambda e: seen.closed(seen.with_source(e, ca="cd"))),
+    Case("clock_skew", "planes", lambda e: seen.with_source(e, skew_s=900.0), "degraded"),
+)
