@@ -62,11 +62,8 @@ class FakeCluster:
         self.pod_logs: dict[tuple[str, str], str] = {}
         self.answer: Answer | None = None
         self.agents = Agents()
-<<<<<<< HEAD
         self.captures = Captures()
-=======
         self.loopback = Loopback(context)
->>>>>>> 69cae1f (trace: tests of causes, of reading and of gathering)
         for name in ("default", "kube-system"):
             self.put({"kind": "Namespace", "metadata": {"name": name}})
         self.put({"kind": "Node", "metadata": {"name": f"{context}-node"}, "spec": {"providerID": f"fake://{context}"}})
@@ -203,18 +200,14 @@ class FakeCluster:
     def exec(self, pod: str, namespace: str, container: str, command: Sequence[str]) -> Iterator[Execution]:
         self.faults.check("exec", "pods/exec")
         self._require_pod(pod, namespace)
-<<<<<<< HEAD
         if container in {state["name"] for state in self._containers(pod, namespace, "ephemeralContainerStatuses")}:
             with self.captures.run(pod, command) as execution:
                 yield execution
             return
         assert container in {state["name"] for state in self._containers(pod, namespace, "containerStatuses")}
-=======
-        assert container in {state["name"] for state in self._containers(pod, namespace)}
         if command[0] == "cat":
             yield self.loopback.sockets(pod)
             return
->>>>>>> 69cae1f (trace: tests of causes, of reading and of gathering)
         with self.agents.run(command) as execution:
             yield execution
 
