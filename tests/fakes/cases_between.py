@@ -9,7 +9,7 @@ from fakes import changes
 from fakes import evidence as seen
 from fakes.cases import HEAVY, NO_REPLY, Case
 from fakes.clock import START
-from fakes.evidence import REFUSED, TIMEOUT
+from fakes.evidence import FAR, REFUSED, TIMEOUT
 from meshkit.trace import measures
 from meshkit.trace.evidence import Measured
 
@@ -37,7 +37,9 @@ CASES = (
     Case(
         "packets_dropped",
         "source gateway",
-        lambda e: seen.with_request(seen.with_proxy(e, "source gateway", counters={}), **NO_REPLY),
+        lambda e: seen.with_request(
+            seen.with_proxy(e, "source sidecar", counters={f"cluster.{FAR}.upstream_cx_total": 1}), **NO_REPLY
+        ),
     ),
     Case(
         "packets_dropped",

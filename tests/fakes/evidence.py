@@ -31,7 +31,7 @@ from meshkit.trace.hops import Party, Route
 ROUTE = Route(Party("eks", "frontend"), Party("aks", "backend"))
 DOMAIN = "11111111-2222-3333-4444-555555555555.consul"
 FAR, NEAR = f"backend.default.aks.internal.{DOMAIN}", f"aks.internal.{DOMAIN}"
-REMOTE = "tcp.mesh_gateway_remote.all-interfaces.aks.downstream_cx_total"
+SHAKEN = f"cluster.{FAR}.ssl.handshake"
 AKS, EKS = ("203.0.113.1", 443), ("203.0.113.2", 443)
 CRITICAL = (HealthCheck("app answers", "critical", "connection refused"),)
 TIMEOUT = Measured("timeout_connect", failed=40, sent=40)
@@ -89,7 +89,7 @@ def source() -> Side:
     sidecar = proxy(
         "frontend-proxy",
         {FAR: cluster(FAR, "10.43.1.1", 443)},
-        counted(FAR) | {"listener.127.0.0.1_9000.downstream_cx_total": 1},
+        counted(FAR) | {"listener.127.0.0.1_9000.downstream_cx_total": 1, SHAKEN: 1},
         leaf=leaf("frontend", "eks"),
         trusted=frozenset({"c"}),
         listeners={
@@ -110,7 +110,7 @@ def source() -> Side:
         consul=view,
         pod=Pod("frontend", "shop", "10.42.1.5", ready=True),
         sidecar=sidecar,
-        gateway=proxy("mesh-gateway", {NEAR: cluster(NEAR, *AKS)}, counted(NEAR) | {REMOTE: 1}),
+        gateway=proxy("mesh-gateway", {NEAR: cluster(NEAR, *AKS)}, counted(NEAR)),
         ca="ab",
     )
 

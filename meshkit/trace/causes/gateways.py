@@ -107,17 +107,14 @@ def _dropped(evidence: Evidence) -> Iterator[Symptom]:
 
 
 def _source_vanishes(evidence: Evidence) -> bool:
-    """Its sidecar began a connection that no gateway counted, while a handshake as the same service passes."""
-    sidecar, gateway, through = (
-        evidence.source.sidecar,
-        evidence.source.gateway,
-        evidence.measured.get(measures.THROUGH),
-    )
+    """Its sidecar began a connection and came to no handshake, while one as the same service passes from elsewhere."""
+    sidecar, through = evidence.source.sidecar, evidence.measured.get(measures.THROUGH)
     mine = passage.service_cluster(sidecar, evidence.route.destination)
-    if not (evidence.route.crosses and sidecar and gateway and mine and mine.healthy and through and through.ok):
+    if not (evidence.route.crosses and sidecar and mine and mine.healthy and through and through.ok):
         return False
     timed_out = evidence.request is not None and evidence.request.ended == "timeout"
-    return bool(_begun(sidecar, mine) and timed_out and not gateway.grew("mesh_gateway_remote", "downstream_cx_total"))
+    shaken = sidecar.grew(f"cluster.{mine.name}.", "ssl.handshake") > 0
+    return _begun(sidecar, mine) and timed_out and not shaken
 
 
 def _listens(evidence: Evidence) -> bool:
