@@ -33,7 +33,11 @@ def test_it_holds_everything_but_secrets(federated: Mesh, tmp_path: Path) -> Non
         assert "Started" in files[f"clusters/{name}/events.txt"]
         assert any(path.startswith(f"clusters/{name}/logs/consul-server-0/") for path in files)
         assert json.loads(files[f"consul/{name}/leader.json"])
+        dumps = [path for path in files if path.startswith(f"envoy/{name}/") and path.endswith("/config_dump.json")]
+        assert len(dumps) == 2
+        assert all(json.loads(files[path])["configs"] for path in dumps)
         assert json.loads(files[f"consul/{name}/services.json"])["consul"]
+    assert "2 paths traced" in files["doctor.txt"]
     index = files["index.html"]
     assert [path for path in files if path != "index.html" and f'href="./{path}"' not in index] == []
     secrets = {"canary": CANARY, **_secrets(federated)}

@@ -9,6 +9,8 @@ from itertools import groupby
 
 from meshkit.report import checks, probes, status
 from meshkit.report.probes.page.markup import Markup, join, tag
+from meshkit.report.trace import examination
+from meshkit.report.trace.examination import SIGNS
 from meshkit.support.document import Bundle, File
 
 STYLE = """
@@ -30,6 +32,9 @@ def documents(bundle: Bundle) -> Iterator[File]:
         yield File("status.json", "as meshkit status --output json", _json(status.as_json(bundle.state)))
         yield File("checks.txt", "as meshkit check", checks.as_text(bundle.checks) + "\n")
         yield File("checks.json", "as meshkit check --output json", _json(checks.as_json(bundle.checks)))
+    if bundle.examination:
+        yield File("doctor.txt", "as meshkit doctor", examination.as_text(bundle.examination) + "\n")
+        yield File("doctor.json", "as meshkit doctor --output json", _json(examination.as_json(bundle.examination)))
     if bundle.outcome:
         yield File("probes.html", "results of scheduled probes", probes.as_html(bundle.outcome))
         yield File("probes.json", "the same as data", _json(probes.as_json(bundle.outcome)))
@@ -57,19 +62,25 @@ def index(bundle: Bundle, files: Sequence[File], redacted: Mapping[str, int]) ->
 
 def _findings(bundle: Bundle) -> Iterator[Markup]:
     yield tag("h2", "What is not as it should be")
-    if bundle.state is None:
+    if bundle.examination is None and bundle.state is None:
         yield tag("p", "The federation could not be looked at.", class_="bad")
         return
-    rows = [
-        tag("tr", (tag("td", cell) for cell in (verdict, result.check, _said(result.detail, result.hint))))
-        for verdict in GRAVEST
-        for result in bundle.checks
-        if result.verdict == verdict
-    ]
-    if rows:
-        yield tag("table", rows)
-    else:
-        yield tag("p", f"All of {len(bundle.checks)} checks pass.")
+    rows = [tag("tr", (tag("td", cell) for cell in row)) for row in _wrong(bundle)]
+    yield tag("table", rows) if rows else tag("p", f"Nothing: all of {len(bundle.checks)} checks pass.")
+
+
+def _wrong(bundle: Bundle) -> Iterator[tuple[str, str, Markup]]:
+    """What the doctor found, worst first, checks included; the checks alone when there was none."""
+    if bundle.examination:
+        for each in bundle.examination.ailments:
+            if each.weight != "note":
+                where = f"{each.datacenter}: " if each.datacenter else ""
+                yield SIGNS[each.weight], f"{where}{each.fact}", _said(each.text, each.remedy)
+        return
+    for verdict in GRAVEST:
+        for result in bundle.checks:
+            if result.verdict == verdict:
+                yield verdict, result.check, _said(result.detail, result.hint)
 
 
 def _said(detail: str, hint: str) -> Markup:

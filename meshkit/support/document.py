@@ -7,6 +7,7 @@ from datetime import datetime
 
 from meshkit.model import CheckResult, FederationState
 from meshkit.probes.outcome import Outcome
+from meshkit.trace.ailments import Examination
 
 
 @dataclass(frozen=True)
@@ -28,13 +29,14 @@ class Gap:
 
 @dataclass(frozen=True)
 class Bundle:
-    """All that was found. ``state`` and ``outcome`` are None when looking failed as a whole; ``since_s`` in seconds."""
+    """All that was found. What is None could not be looked at as a whole; ``since_s`` in seconds."""
 
     federation: str
     made_at: datetime
     since_s: float
     state: FederationState | None
     checks: tuple[CheckResult, ...]
+    examination: Examination | None
     outcome: Outcome | None
     files: tuple[File, ...]
     gaps: tuple[Gap, ...]

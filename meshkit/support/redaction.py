@@ -49,6 +49,12 @@ FORMS = (
             re.IGNORECASE,
         ),
     ),
+    (
+        "header",  # as Envoy's bootstrap has it, in initial_metadata
+        re.compile(
+            r"(\"key\":\s*\"(?:x-consul-token|authorization)\",\s*\"value\":\s*\")(?!<redacted)[^\"]+", re.IGNORECASE
+        ),
+    ),
     ("field", re.compile(rf"((?:{PASSWORDS}){MARKS}){VALUE}{{4,}}", re.IGNORECASE)),
     (
         "field",

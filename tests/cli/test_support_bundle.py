@@ -11,7 +11,8 @@ import pytest
 
 from cli.test_canary import leaks, secrets_of
 from fakes.federation import FakeFederation
-from meshkit.federation.support import archive
+from meshkit.federation.support import archive, envoys
+from meshkit.trace import envoy
 
 Meshkit = Callable[..., Any]
 CANARY = "cafe0042-fade-4bad-8bad-0123456789ab"
@@ -91,7 +92,7 @@ def test_a_cluster_that_is_away_is_a_gap_and_the_other_is_there(federated: Meshk
     assert "not in it: clusters/eks: eks: the API server cannot be reached" in result.err
     assert "clusters/eks" in files["index.html"]
     assert "clusters/aks/pods.json" in files
-    assert "fail" in files["index.html"]
+    assert "✘" in files["index.html"]
 
 
 def test_what_may_not_be_read_is_a_gap_and_the_rest_is_there(federated: Meshkit, world: FakeFederation) -> None:
@@ -124,6 +125,26 @@ def test_a_container_that_was_started_again_has_both_its_logs(
     files = unpacked(federated("support-bundle"))
     assert "now" in files["clusters/aks/logs/consul-server-0/server.log"]
     assert "panic: then" in files["clusters/aks/logs/consul-server-0/server.before.log"]
+
+
+def test_what_envoys_say_is_in_it_without_their_tokens(federated: Meshkit, world: FakeFederation) -> None:
+    pod = "consul-mesh-gateway-6d5f8b9c4-0"
+    token = f'{{"key": "x-consul-token", "value": "{CANARY}"}}'
+    pages = dict.fromkeys(envoys.FILES.values(), "{}") | {envoy.CONFIG: f'{{"initial_metadata": [{token}]}}'}
+    world.clusters["aks"].loopback.admin[pod] = pages
+    result = federated("support-bundle")
+    files = unpacked(result)
+    assert {path.rpartition("/")[2] for path in files if path.startswith(f"envoy/aks/{pod}/")} == envoys.FILES.keys()
+    assert files[f"envoy/aks/{pod}/config_dump.json"].count("<redacted: header>") == 1
+    assert CANARY not in "".join(files.values())
+    assert f"not in it: envoy/eks/{pod}" in result.err
+
+
+def test_what_the_doctor_found_comes_first(federated: Meshkit, world: FakeFederation) -> None:
+    world.clusters["eks"].faults.unreachable = True
+    files = unpacked(federated("support-bundle"))
+    assert "eks" in files["doctor.txt"]
+    assert files["index.html"].index("✘") < files["index.html"].index("Files")
 
 
 def test_only_its_owner_reads_it(federated: Meshkit) -> None:

@@ -75,6 +75,7 @@ def test_a_token_inside_of_a_longer_secret_goes() -> None:
         f"GET /v1/agent/self?token={CANARY}&pretty",
         f'{{"SecretID": "{CANARY}"}}',
         f'{{\\"SecretID\\": \\"{CANARY}\\"}}',
+        f'"initial_metadata": [{{"key": "x-consul-token",\n "value": "{CANARY}"}}]',
         f"password={CANARY}",
         f"password: {CANARY}",
         f"db_password='{CANARY}'",

@@ -20,7 +20,8 @@ from meshkit.events import Progress
 from meshkit.federation.context import Context
 from meshkit.federation.drift import drift
 from meshkit.federation.probing import results
-from meshkit.federation.support import clusters, consul
+from meshkit.federation.support import clusters, consul, envoys
+from meshkit.federation.tracing import doctor
 from meshkit.model import Datacenter
 from meshkit.support.document import Bundle, File, Gap
 from meshkit.support.redaction import Redactor
@@ -42,6 +43,8 @@ def gather(context: Context, since_s: float) -> Bundle:
     context.observe(Progress(TASK, "status and checks"))
     state = _or_gap(gaps, "status", lambda: observe(context, lambda dc: drift(context, dc)))
     checks = check.run(state, CATALOGUE) if state else ()
+    context.observe(Progress(TASK, "a trace of every path"))
+    examination = _or_gap(gaps, "doctor", lambda: doctor.examine(context))
     context.observe(Progress(TASK, "results of probes"))
     outcome = _or_gap(gaps, "probes", lambda: results.collect(context, since_s))
     context.observe(Progress(TASK, "objects, events and logs"))
@@ -53,6 +56,7 @@ def gather(context: Context, since_s: float) -> Bundle:
         since_s,
         state,
         checks,
+        examination,
         outcome,
         tuple(part for part in parts if isinstance(part, File)),
         (*gaps, *(part for part in parts if isinstance(part, Gap))),
@@ -106,6 +110,7 @@ def _texts(secret: Manifest) -> Iterator[tuple[str, str]]:
 def _of_datacenter(context: Context, dc: Datacenter, since_s: float) -> Iterable[File | Gap]:
     yield from clusters.gather(context, dc, since_s)
     yield from consul.gather(context, dc)
+    yield from envoys.gather(context, dc)
 
 
 def _versions() -> File:
