@@ -88,7 +88,7 @@ def test_all_four_rungs_pass_in_both_directions(seen: Seen) -> None:
     assert {key: one["fault"] for key, one in seen.series.items() if one["failed"]} == {}
 
 
-@pytest.mark.parametrize("pair", BOTH, ids="-".join)
+@pytest.mark.parametrize("pair", BOTH, ids=("there", "back"))
 def test_the_network_is_timed_by_the_kernel_and_the_mesh_adds_little(seen: Seen, pair: tuple[str, str]) -> None:
     """The link's delay there and back; four proxies are on the way through the mesh."""
     network = seen.series[*pair, "network"]
