@@ -43,6 +43,7 @@ def world(lab: Lab) -> Iterator[World]:
             yield made
             for each in (frontend, backend):
                 workload.stop(lab, context, each)
+            lab.meshkit("intentions", "--remove", "frontend", "backend")
 
 
 def test_a_path_that_works_is_healthy_within_ten_seconds(world: World) -> None:

@@ -180,8 +180,9 @@ def start(lab: Lab, context: Context, workload: Workload) -> Workload:
 
 
 def stop(lab: Lab, context: Context, workload: Workload) -> None:
-    """Remove the pod and its catalog entries."""
-    lab.kubectl(workload.datacenter, "-n", NAMESPACE, "delete", "pod", workload.name, "--ignore-not-found")
+    """Remove the pod, its token and its catalog entries; the others of its datacenter have read the token already."""
+    things = (f"pod/{workload.name}", f"secret/{TOKEN_SECRET}")
+    lab.kubectl(workload.datacenter, "-n", NAMESPACE, "delete", *things, "--ignore-not-found")
     deregister(context, workload.datacenter, workload.node)
 
 
