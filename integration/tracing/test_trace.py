@@ -57,6 +57,7 @@ def test_a_path_that_works_is_healthy_within_ten_seconds(world: World) -> None:
     assert seen["took_s"] < LONGEST_S
 
 
+@pytest.mark.breakages
 @pytest.mark.parametrize("breakage", BREAKAGES, ids=lambda breakage: breakage.name)
 def test_a_breakage_is_named(world: World, breakage: Breakage) -> None:
     """The cause's code and the hop; afterwards the path works again."""
