@@ -107,6 +107,15 @@ def test_what_may_not_be_read_is_a_gap_and_the_rest_is_there(federated: Meshkit,
     assert "clusters/eks/pods.json" in files
 
 
+def test_pods_that_may_not_be_listed_are_a_gap_and_the_rest_is_there(federated: Meshkit, world: FakeFederation) -> None:
+    world.clusters["eks"].faults.forbid("list", "pods")
+    result = federated("support-bundle")
+    files = unpacked(result)
+    assert "not in it: clusters/eks/pods.json" in result.err
+    assert "clusters/eks/services.json" in files
+    assert "clusters/aks/pods.json" in files
+
+
 def test_a_container_that_was_started_again_has_both_its_logs(
     federated: Meshkit, world: FakeFederation, monkeypatch: pytest.MonkeyPatch
 ) -> None:

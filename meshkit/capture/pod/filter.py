@@ -9,11 +9,21 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from meshkit.probes.bpf import Program
+from meshkit.probes.bpf import (
+    ADD_X,
+    AND,
+    EQUAL,
+    HEADER_TO_X,
+    LOAD_BYTE,
+    LOAD_BYTE_X,
+    LOAD_HALF,
+    LOAD_HALF_X,
+    RETURN,
+    Program,
+)
 
-WORD, HALF, BYTE, HALF_X, BYTE_X = 0x20, 0x28, 0x30, 0x48, 0x50
-HEADER_TO_X, IMMEDIATE_TO_X, ADD_X, AND, SHIFT = 0xB1, 0x01, 0x0C, 0x54, 0x74
-EQUAL, ANY_BIT, JUMP, RETURN, RETURN_A = 0x15, 0x45, 0x05, 0x06, 0x16
+LOAD_WORD, IMMEDIATE_TO_X, SHIFT_RIGHT = 0x20, 0x01, 0x74
+ANY_BIT, JUMP, RETURN_A = 0x45, 0x05, 0x16
 PROTOCOL, DEVICE_TYPE = 0xFFFFF000, 0xFFFFF000 + 28
 """What the kernel knows of a packet beside its bytes: SKF_AD_PROTOCOL and SKF_AD_HATYPE, linux/filter.h."""
 
@@ -29,22 +39,22 @@ def program(ports: Collection[int]) -> Program:
     if not 0 < len(ports) <= MOST_PORTS:
         raise ValueError(f"a filter takes 1 to {MOST_PORTS} ports")
     return [
-        (WORD, 0, 0, DEVICE_TYPE),
+        (LOAD_WORD, 0, 0, DEVICE_TYPE),
         (EQUAL, 0, 1, LOOPBACK),
         (RETURN, 0, 0, 0),
-        (WORD, 0, 0, PROTOCOL),
+        (LOAD_WORD, 0, 0, PROTOCOL),
         (EQUAL, 6, 0, IPV4),
         (EQUAL, 1, 0, IPV6),
         (RETURN, 0, 0, 0),
-        (BYTE, 0, 0, 6),
+        (LOAD_BYTE, 0, 0, 6),
         (EQUAL, 1, 0, TCP),
         (RETURN, 0, 0, 0),
         (JUMP, 0, 0, 7),
         # IPv4: TCP, and not the later part of a packet in fragments
-        (BYTE, 0, 0, 9),
+        (LOAD_BYTE, 0, 0, 9),
         (EQUAL, 1, 0, TCP),
         (RETURN, 0, 0, 0),
-        (HALF, 0, 0, 6),
+        (LOAD_HALF, 0, 0, 6),
         (ANY_BIT, 0, 1, 0x1FFF),
         (RETURN, 0, 0, 0),
         (JUMP, 0, 0, 2),
@@ -52,11 +62,12 @@ def program(ports: Collection[int]) -> Program:
         (IMMEDIATE_TO_X, 0, 0, 40),
         (JUMP, 0, 0, 1),
         (HEADER_TO_X, 0, 0, 0),
-        (HALF_X, 0, 0, 2),
+        (LOAD_HALF_X, 0, 0, 2),
         *_any_of(ports, [(RETURN, 0, 0, LONGEST)]),
-        (HALF_X, 0, 0, 0),
+        (LOAD_HALF_X, 0, 0, 0),
         *_any_of(
-            ports, [(BYTE_X, 0, 0, 12), (AND, 0, 0, 0xF0), (SHIFT, 0, 0, 2), (ADD_X, 0, 0, 0), (RETURN_A, 0, 0, 0)]
+            ports,
+            [(LOAD_BYTE_X, 0, 0, 12), (AND, 0, 0, 0xF0), (SHIFT_RIGHT, 0, 0, 2), (ADD_X, 0, 0, 0), (RETURN_A, 0, 0, 0)],
         ),
         (RETURN, 0, 0, 0),
     ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import timedelta
@@ -41,9 +41,8 @@ def gather(context: Context, dc: Datacenter, since_s: float) -> Iterator[File | 
     kube = context.kube[dc.name]
     try:
         yield File(f"{place}/version.txt", "Kubernetes", f"{kube.version()}\ncontext {dc.context}\n")
-        yield from _of_namespace(context, dc, place)
+        pods = yield from _of_namespace(context, dc, place)
         yield from _events(context, dc, place, since_s)
-        pods = kube.list("Pod", dc.namespace)
         yield File(f"{place}/images.txt", "images that run", _lines(_images(pods)))
         with ThreadPoolExecutor(AT_ONCE) as pool:
             yield from (file for file in pool.map(lambda log: _log(context, dc, log, since_s), _logs(pods)) if file)
@@ -52,8 +51,9 @@ def gather(context: Context, dc: Datacenter, since_s: float) -> Iterator[File | 
     yield from _releases(context, dc, place)
 
 
-def _of_namespace(context: Context, dc: Datacenter, place: str) -> Iterator[File | Gap]:
-    kube = context.kube[dc.name]
+def _of_namespace(context: Context, dc: Datacenter, place: str) -> Generator[File | Gap, None, Sequence[Manifest]]:
+    """Its objects; returns the pods among them, none where they may not be read."""
+    kube, pods = context.kube[dc.name], list[Manifest]()
     wanted = [("Node", ""), *((kind, dc.namespace) for kind in KINDS)]
     for kind, namespace in wanted:
         name = f"{place}/{_plural(kind)}.json"
@@ -64,6 +64,7 @@ def _of_namespace(context: Context, dc: Datacenter, place: str) -> Iterator[File
         except MeshkitError as error:
             yield Gap(name, error.message)
         else:
+            pods = list(found) if kind == "Pod" else pods
             yield File(name, _number(found, "object"), _json(manifests.shown(list(found))))
     try:
         listed = manifests.secrets(kube.list("Secret", dc.namespace))
@@ -72,6 +73,7 @@ def _of_namespace(context: Context, dc: Datacenter, place: str) -> Iterator[File
         raise
     except MeshkitError as error:
         yield Gap(f"{place}/secrets.txt", error.message)
+    return pods
 
 
 def _events(context: Context, dc: Datacenter, place: str, since_s: float) -> Iterator[File | Gap]:

@@ -44,7 +44,7 @@ def gather(context: Context, since_s: float) -> Bundle:
     state = _or_gap(gaps, "status", lambda: observe(context, lambda dc: drift(context, dc)))
     checks = check.run(state, CATALOGUE) if state else ()
     context.observe(Progress(TASK, "a trace of every path"))
-    examination = _or_gap(gaps, "doctor", lambda: doctor.examine(context))
+    examination = _or_gap(gaps, "doctor", lambda: doctor.examine(context, state))
     context.observe(Progress(TASK, "results of probes"))
     outcome = _or_gap(gaps, "probes", lambda: results.collect(context, since_s))
     context.observe(Progress(TASK, "objects, events and logs"))

@@ -22,6 +22,7 @@ from meshkit.federation.drift import drift
 from meshkit.federation.tracing import registered
 from meshkit.federation.tracing.gather import Trace
 from meshkit.federation.tracing.together import together
+from meshkit.model import FederationState
 from meshkit.trace import ailments
 from meshkit.trace.ailments import Ailment, Checked, Examination
 from meshkit.trace.diagnosis import Diagnosis, diagnose
@@ -34,8 +35,8 @@ TRACE_S, CHECKS_S = 14.0, 30.0
 Look = Callable[[], Any]
 
 
-def examine(context: Context) -> Examination:
-    """Look at everything, and say what is wrong."""
+def examine(context: Context, state: FederationState | None = None) -> Examination:
+    """Look at everything, and say what is wrong. ``state`` is what somebody has observed just now."""
     began = context.clock.monotonic()
     routes = [_between(*pair) for pair in context.federation.pairs]
     diagnoses: list[Diagnosis] = []
@@ -47,7 +48,7 @@ def examine(context: Context) -> Examination:
         answers, missed = together(context.clock, looks, TRACE_S)
         diagnoses += answers.values()
         unseen |= missed
-    rest: dict[str, Look] = {"checks": partial(_checks, context)}
+    rest: dict[str, Look] = {"checks": partial(_checks, context, state)}
     rest |= {f"{dc.name}: services": partial(registered.look, context, dc) for dc in context.federation.datacenters}
     answers, missed = together(context.clock, rest, CHECKS_S)
     took_s = context.clock.monotonic() - began
@@ -65,8 +66,8 @@ def _diagnosed(context: Context, route: Route) -> Diagnosis:
     return diagnose(Trace(context, route)())
 
 
-def _checks(context: Context) -> tuple[Checked, ...]:
-    results = check.run(observe(context, lambda dc: drift(context, dc)), CATALOGUE)
+def _checks(context: Context, state: FederationState | None) -> tuple[Checked, ...]:
+    results = check.run(state or observe(context, lambda dc: drift(context, dc)), CATALOGUE)
     return tuple(Checked(result, made.codes) for made, result in zip(CATALOGUE, results, strict=True))
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from base64 import b64encode
-from hashlib import sha256
 from importlib.resources import files
 from string import Template
 
@@ -11,7 +9,7 @@ from meshkit.probes.outcome import Outcome
 from meshkit.report.figures import count, share
 from meshkit.report.probes.page import lists
 from meshkit.report.probes.page.findings import findings
-from meshkit.report.probes.page.markup import Content, Markup, join, tag, text
+from meshkit.report.probes.page.markup import Content, Markup, join, source_hash, tag, text
 from meshkit.report.probes.page.matrix import matrix
 from meshkit.report.probes.page.method import method
 from meshkit.report.probes.page.pair import pairs
@@ -28,20 +26,15 @@ def as_html(outcome: Outcome) -> str:
     return Template(_part("page.html")).substitute(
         title=text(f"{outcome.federation}: probes, {clock(outcome.began, day=True)}"),
         style=style,
-        style_hash=_hash(style),
+        style_hash=source_hash(style),
         script=script,
-        script_hash=_hash(script),
+        script_hash=source_hash(script),
         body=body,
     )
 
 
 def _part(name: str) -> str:
     return files(__package__).joinpath(name).read_text(encoding="utf-8")
-
-
-def _hash(content: str) -> str:
-    """What the policy takes for the content of this element (CSP 3, hash sources)."""
-    return f"sha256-{b64encode(sha256(content.encode()).digest()).decode()}"
 
 
 def _header(reading: Reading) -> Markup:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from base64 import b64encode
 from collections.abc import Iterable
+from hashlib import sha256
 from html import escape
 
 NOT_HTML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufdd0-\ufdef\ufffe\uffff]")
@@ -49,3 +51,8 @@ def tag(name: str, /, *content: Content, **attributes: str | float | bool | None
 def _value(value: str | float) -> str:
     """Coordinates need one decimal."""
     return text(value) if isinstance(value, str) else f"{value:.1f}".removesuffix(".0")
+
+
+def source_hash(content: str) -> str:
+    """What a page's policy takes for the content of its style or script (CSP 3, hash sources)."""
+    return f"sha256-{b64encode(sha256(content.encode()).digest()).decode()}"

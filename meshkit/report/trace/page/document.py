@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from base64 import b64encode
 from collections.abc import Iterator, Sequence
-from hashlib import sha256
 from importlib.resources import files
 from string import Template
 
 from meshkit.report.figures import duration
-from meshkit.report.probes.page.markup import Content, Markup, join, tag, text
+from meshkit.report.probes.page.markup import Content, Markup, join, source_hash, tag, text
 from meshkit.report.trace.page.picture import picture
 from meshkit.report.trace.text import WORDS
 from meshkit.trace.cause import Finding
@@ -20,9 +18,8 @@ def as_html(diagnosis: Diagnosis) -> str:
     """One HTML document; its policy allows its own style and nothing else."""
     style = _part("page.css")
     body = join(_header(diagnosis), tag("main", *_sections(diagnosis)))
-    digest = b64encode(sha256(style.encode()).digest()).decode()
     title = text(f"{diagnosis.route}: trace")
-    return Template(_part("page.html")).substitute(title=title, style=style, style_hash=f"sha256-{digest}", body=body)
+    return Template(_part("page.html")).substitute(title=title, style=style, style_hash=source_hash(style), body=body)
 
 
 def _part(name: str) -> str:
