@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import binascii
 from typing import Any
 
 Manifest = dict[str, Any]
@@ -24,3 +26,11 @@ def load_balancer_address(service: Manifest) -> str:
     """The address in a Service's status, empty while there is none; EKS gives a host name, the others an IP."""
     ingress = (service.get("status", {}).get("loadBalancer") or {}).get("ingress") or []
     return str(ingress[0].get("ip") or ingress[0].get("hostname") or "") if ingress else ""
+
+
+def secret_text(secret: Manifest | None, key: str) -> str:
+    """The text below a Secret's key; empty when there is none, or what is there is no text."""
+    try:
+        return base64.b64decode(secret["data"][key]).decode() if secret else ""
+    except (KeyError, binascii.Error, UnicodeDecodeError):
+        return ""

@@ -6,19 +6,17 @@ never hides the state of the others.
 
 from __future__ import annotations
 
-import base64
-import binascii
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import datetime
 from typing import Protocol
 
-from meshkit.backends.base import Clock, Consul, Kube, Manifest, Ref
+from meshkit.backends.base import Clock, Consul, Kube, Ref
 from meshkit.checks.observe_consul import consul_state, unhealthy
 from meshkit.consul.names import CA, GATEWAY, GATEWAY_SERVICE, SERVER_CERT, SERVER_SELECTOR
 from meshkit.errors import MeshkitError
-from meshkit.kubernetes import is_ready, load_balancer_address
+from meshkit.kubernetes import is_ready, load_balancer_address, secret_text
 from meshkit.model import (
     CertificateState,
     Datacenter,
@@ -135,16 +133,9 @@ def _gateway(kube: Kube, dc: Datacenter) -> GatewayState:
 
 def _certificates(kube: Kube, dc: Datacenter, now: datetime) -> Iterator[CertificateState]:
     """The CA and the server certificate as the cluster holds them."""
-    found = {name: _certificate(kube.get(Ref("Secret", name, dc.namespace))) for name in (CA, SERVER_CERT)}
+    found = {name: secret_text(kube.get(Ref("Secret", name, dc.namespace)), "tls.crt") for name in (CA, SERVER_CERT)}
     for name, pem in found.items():
         if pem:
             info = inspect.inspect(pem)
             faults = tuple(inspect.faults(pem, info.sans, found[CA], now)) if name == SERVER_CERT else ()
             yield CertificateState(name, info.not_before, info.not_after, info.fingerprint, faults)
-
-
-def _certificate(secret: Manifest | None) -> str:
-    try:
-        return base64.b64decode(secret["data"]["tls.crt"]).decode() if secret else ""
-    except (KeyError, binascii.Error, UnicodeDecodeError):
-        return ""

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 from collections.abc import Iterator
 
 from meshkit.backends.base import Consul, Kube, Ref
 from meshkit.consul import names
 from meshkit.federation.context import Context
+from meshkit.kubernetes import secret_text
 from meshkit.model import Datacenter
 from meshkit.pki import inspect
 
@@ -35,8 +34,4 @@ def _lost(kube: Kube, consul: Consul, dc: Datacenter) -> Iterator[str]:
 
 
 def _read(kube: Kube, dc: Datacenter, name: str, key: str) -> str:
-    found = kube.get(Ref("Secret", name, dc.namespace))
-    try:
-        return base64.b64decode(found["data"][key]).decode() if found else ""
-    except (KeyError, binascii.Error, UnicodeDecodeError):
-        return ""
+    return secret_text(kube.get(Ref("Secret", name, dc.namespace)), key)
