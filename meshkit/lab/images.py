@@ -27,6 +27,9 @@ from meshkit.lab.topology import cache_folder
 LAYOUT = 1
 """Counts up when the way images are laid out changes, so that cached ones are made anew."""
 
+KEPT_S = 7 * 24 * 3600.0
+"""For how long an archive is kept after its last use: the tools of an older checkout may still ask for it."""
+
 PAUSE = "meshkit.local/pause:1"
 COREDNS = "meshkit.local/coredns:1"
 CONSUL = "docker.io/hashicorp/consul:1.22.7"
@@ -78,11 +81,12 @@ def build_all(observe: Observer = ignore) -> tuple[Path, ...]:
 
 
 def _build(image: Image, observe: Observer) -> Path:
-    path = cache_folder() / "images" / f"{re.sub(r'[^a-z0-9]+', '-', image.name)}-{_digest(image)}.tar"
-    if path.exists():
-        return path
-    with toolchain.lock(f"image-{path.stem}"):
-        if not path.exists():
+    name = re.sub(r"[^a-z0-9]+", "-", image.name)
+    path = cache_folder() / "images" / f"{name}-{_digest(image)}.tar"
+    with toolchain.lock(f"image-{name}"):
+        if path.exists():
+            path.touch()
+        else:
             task, begin = f"image {image.name}", time.monotonic()
             observe(Started(task, "lab", 5))
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -90,15 +94,27 @@ def _build(image: Image, observe: Observer) -> Path:
             _write_archive(image, partial)
             partial.rename(path)
             observe(Finished(task, time.monotonic() - begin, "lab"))
+        _forget_unused(path.parent, name)
     return path
 
 
+def _forget_unused(folder: Path, name: str) -> None:
+    """Archives of an image that nobody asked for in a long time, and what a killed build left."""
+    oldest = time.time() - KEPT_S
+    for path in folder.glob(f"{name}-*"):
+        if path.stat().st_mtime < oldest:
+            path.unlink(missing_ok=True)
+
+
 def _digest(image: Image) -> str:
-    """Names what goes in: the recipe, and every file by path, size and time (tools' paths carry their digest)."""
-    text = [repr((LAYOUT, image))]
-    for source in _contents(image).values():
+    """Names what goes in, wherever it lies on this machine: the recipe, and the content of every file."""
+    recipe = (LAYOUT, image.name, image.user, image.command, image.shell, image.folders, image.accounts, image.dated)
+    text = [repr(recipe)]
+    for inside, source in sorted(_contents(image).items()):
+        with source.open("rb") as file:
+            content = hashlib.file_digest(file, "sha256").hexdigest()
         stat = source.stat()
-        text.append(f"{source} {stat.st_size} {stat.st_mtime_ns}")
+        text.append(f"{inside} {stat.st_mode:o} {int(stat.st_mtime) if image.dated else 0} {content}")
     return hashlib.sha256("\n".join(text).encode()).hexdigest()[:16]
 
 

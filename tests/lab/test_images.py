@@ -5,8 +5,12 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import os
+import shutil
+import subprocess
 import sys
 import tarfile
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -69,11 +73,54 @@ def test_the_same_files_make_the_same_bytes(image: images.Image, tmp_path: Path)
 def test_an_archive_is_made_once_and_anew_when_a_file_changes(image: images.Image) -> None:
     """By content; the second call does not write."""
     path = images._build(image, lambda _: None)
-    made = path.stat().st_mtime_ns
+    made = path.stat().st_ino
     assert images._build(image, lambda _: None) == path
-    assert path.stat().st_mtime_ns == made
+    assert path.stat().st_ino == made
     image.files["/bin/tool"].write_text("#!/bin/sh\nexit 1\n")
     assert images._build(image, lambda _: None) != path
+
+
+def test_the_same_content_elsewhere_is_the_same_archive(image: images.Image, tmp_path: Path) -> None:
+    """Another checkout's environment lies under another path."""
+    elsewhere = tmp_path / "elsewhere"
+    shutil.copy(image.files["/bin/tool"], elsewhere)
+    path = images._build(image, lambda _: None)
+    assert images._build(replace(image, files={"/bin/tool": elsewhere}), lambda _: None) == path
+
+
+def test_the_digest_is_the_same_in_every_process() -> None:
+    """Sets of paths have another order in every process."""
+    program = (
+        "import pathlib, sys; from meshkit.lab import images; "
+        "binary = pathlib.Path(sys.executable).resolve(); "
+        "print(images._digest(images.Image('a', {'/bin/tool': binary}, '0', ('/bin/tool',), shell=False)))"
+    )
+    said = {
+        subprocess.run(
+            [sys.executable, "-c", program],
+            env=os.environ | {"PYTHONHASHSEED": str(seed)},
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        for seed in range(4)
+    }
+    assert len(said) == 1
+
+
+def test_what_nobody_asked_for_in_a_long_time_is_removed(image: images.Image) -> None:
+    """Archives and the leftovers of a killed build; those of other images and recent ones stay."""
+    path = images._build(image, lambda _: None)
+    folder = path.parent
+    gone = [folder / f"example-test-tool-1-{name}" for name in ("0123.tar", "4567.partial", "89ab.layer")]
+    kept = [folder / "example-test-tool-1-recent.tar", folder / "example-test-other-1-0123.tar"]
+    long_ago = time.time() - images.KEPT_S - 60
+    for file in (*gone, *kept):
+        file.touch()
+    for file in (*gone, kept[1], path):
+        os.utime(file, (long_ago, long_ago))
+    assert images._build(image, lambda _: None) == path
+    assert sorted(folder.iterdir()) == sorted([path, *kept])
 
 
 def test_libraries_are_read_from_what_ldd_says() -> None:
