@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from clusters import WEB_PORT, Lab, pod, service, web
 
-from meshkit.lab import register, toolchain
+from meshkit.lab import images, register, toolchain
 
 pytestmark = pytest.mark.lab
 
@@ -51,6 +51,26 @@ class TestLoadBalancer:
         lab.apply(here, space, service("greedy", "LoadBalancer", 6443), service("modest", "LoadBalancer", 8082))
         lab.kubectl(here, "-n", space, "wait", "svc/modest", f"--for={ADDRESS}", "--timeout=30s")
         assert lab.kubectl(here, "-n", space, "get", "svc/greedy", "-o", ADDRESS) == ""
+
+
+class TestLoad:
+    """Images from archives."""
+
+    def test_a_pod_runs_from_an_image_that_was_loaded_under_a_short_name(
+        self, lab: Lab, namespace: Namespace, tmp_path: Path
+    ) -> None:
+        """In the cluster that was named, and in no other."""
+        here, there = lab.names
+        name = f"shop/t-{tmp_path.name.replace('_', '-')}:1"
+        image = images.Image(name, {}, "100:1000", ("/bin/sleep", "3600"))
+        images._write_archive(image, tmp_path / "web.tar")
+        lab.meshkit("lab", "load", str(tmp_path / "web.tar"), "--cluster", here)
+        for context in (here, there):
+            where = ("-n", namespace(context))
+            lab.kubectl(context, *where, "run", "loaded", f"--image={name}", "--image-pull-policy=Never")
+        lab.kubectl(here, *where, "wait", "pod/loaded", "--for=condition=Ready", "--timeout=60s")
+        reason = "jsonpath={.status.containerStatuses[0].state.waiting.reason}=ErrImageNeverPull"
+        lab.kubectl(there, *where, "wait", "pod/loaded", f"--for={reason}", "--timeout=60s")
 
 
 class TestVolume:

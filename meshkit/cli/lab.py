@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
@@ -132,6 +133,26 @@ def heal(a: Cluster, b: Cluster) -> None:
     from meshkit.lab import lab, wan
 
     wan.heal(*lab.pair(a, b))
+
+
+@app.command(epilog="Example: docker save my/app:1 -o app.tar; meshkit lab load app.tar --cluster aks")
+def load(
+    files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="Archives of images.")],
+    clusters: Annotated[
+        list[str] | None,
+        typer.Option("--cluster", metavar="NAME", help="Only into this cluster; repeat it.", autocompletion=_clusters),
+    ] = None,
+) -> None:
+    """Load images from files into the nodes, since there is no registry to pull from.
+
+    A file is what docker save writes, or an OCI image layout in a tar. Pods find the images under their own names,
+    with imagePullPolicy IfNotPresent or Never. They stay until lab down.
+    """
+    from meshkit.cli import console
+    from meshkit.lab import lab
+
+    with console.narrator() as observe:
+        lab.load(files, clusters or (), observe)
 
 
 @app.command(epilog="Example: meshkit lab tools")

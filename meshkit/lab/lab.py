@@ -12,13 +12,14 @@ from itertools import combinations
 from pathlib import Path
 
 from meshkit.errors import CombinedError, MeshkitError, UsageError
-from meshkit.events import Finished, Note, Observer, Started, ignore
-from meshkit.lab import images, kubeconfig, network, node, pki, preflight, register, toolchain, waiting, wan
+from meshkit.events import Finished, Note, Observer, Progress, Started, ignore
+from meshkit.lab import archive, images, kubeconfig, network, node, pki, preflight, register, toolchain, waiting, wan
 from meshkit.lab.command import processes
 from meshkit.lab.topology import Node, check_name, lab_folder
 
 UP_EXPECTED_S = 20.0
 DOWN_EXPECTED_S = 3.0
+LOAD_EXPECTED_S = 10.0
 UNCHANGED = wan.LinkChange()
 LOCK = Path("/run/meshkit-lab.lock")
 """One lab per machine, since addresses and interface names are the machine's, whatever MESHKIT_LAB_DIR says."""
@@ -82,6 +83,24 @@ def down(names: Sequence[str] = (), observe: Observer = ignore) -> tuple[str, ..
     return tuple(n.name for n in chosen)
 
 
+def load(files: Sequence[Path], names: Sequence[str] = (), observe: Observer = ignore) -> tuple[str, ...]:
+    """Give image archives to clusters (all when none is named); returns the full names of the images.
+
+    Every file is looked into, and every cluster must run, before the first is given anything.
+    """
+    preflight.require_root()
+    archives = [archive.read(path) for path in files]
+    with _locked(observe):
+        nodes = [register.find(name) for name in dict.fromkeys(names)] or list(register.known())
+        if not nodes:
+            raise UsageError("the lab has no clusters", hint="meshkit lab up aks eks")
+        for n in nodes:
+            if not node.is_running(n):
+                raise MeshkitError(f"{n.name}: the cluster is not running", hint=f"meshkit lab up {n.name}")
+        _each(nodes, lambda n: _load(n, archives, observe))
+    return tuple(dict.fromkeys(name for one in archives for name in one.images.values()))
+
+
 def status() -> tuple[ClusterStatus, ...]:
     """Every cluster of the lab."""
     preflight.require_root()
@@ -137,6 +156,17 @@ def _down(n: Node, observe: Observer) -> None:
         kubeconfig.remove(path, n.name)
     node.down(n)
     observe(Finished("lab down", time.monotonic() - begin, n.name, text="nothing left"))
+
+
+def _load(n: Node, archives: Sequence[archive.Archive], observe: Observer) -> None:
+    begin = time.monotonic()
+    observe(Started("lab load", n.name, LOAD_EXPECTED_S * len(archives)))
+    for one in archives:
+        observe(Progress("lab load", f"importing {', '.join(one.images.values())}", n.name))
+        node.load(n, one)
+    count = sum(len(one.images) for one in archives)
+    text = "1 image" if count == 1 else f"{count} images"
+    observe(Finished("lab load", time.monotonic() - begin, n.name, text=text))
 
 
 def _merge_context(n: Node) -> None:

@@ -15,6 +15,7 @@ from pathlib import Path
 from meshkit.errors import DeadlineError, MeshkitError
 from meshkit.events import Observer, Progress
 from meshkit.lab import addons, api, cgroups, configs, images, limits, mounts, network, pki
+from meshkit.lab.archive import Archive
 from meshkit.lab.command import is_alive, kill_all, processes, run, spawn
 from meshkit.lab.toolchain import tool
 from meshkit.lab.topology import Node
@@ -52,6 +53,22 @@ def up(node: Node, archives: Sequence[Path], observe: Observer) -> bool:
     observe(Progress(TASK, "waiting for CoreDNS", node.name))
     _wait(node, lambda: addons.dns_ready(node), "CoreDNS", started)
     return True
+
+
+def load(node: Node, archive: Archive) -> None:
+    """Import an archive's images into a running node, under the names by which its kubelet asks for them."""
+    ctr = _ctr(node)
+    run(*ctr, "images", "import", archive.path)
+    for name, full in archive.images.items():
+        if name != full:
+            run(*ctr, "images", "tag", "--force", name, full)
+    present = set(run(*ctr, "images", "list", "-q").split())
+    missing = [full for full in archive.images.values() if full not in present]
+    if missing:
+        raise MeshkitError(
+            f"{node.name}: containerd did not take {', '.join(missing)} from {archive.path}",
+            hint="it takes images for this machine's architecture only",
+        )
 
 
 def clear_processes(node: Node) -> None:
@@ -98,7 +115,7 @@ def _start_containerd(node: Node, archives: Sequence[Path]) -> None:
     configs.write_containerd(node)
     command: list[str | Path] = ["containerd", "-c", configs.containerd_config(node)]
     started = {"containerd": spawn(node.name, _log(node, "containerd"), command, namespace=node.namespace)}
-    ctr = ("ctr", "--address", configs.containerd_socket(node), "-n", "k8s.io")
+    ctr = _ctr(node)
     # The client's version is printed in any case; the server's only by one that answers.
     _wait(node, lambda: "Server:" in run(*ctr, "version", check=False), "containerd", started, CONTAINERD_TIMEOUT_S)
     present = set(run(*ctr, "images", "list", "-q").split())
@@ -106,6 +123,11 @@ def _start_containerd(node: Node, archives: Sequence[Path]) -> None:
     for name, archive in zip(wanted, archives, strict=True):
         if name not in present:
             run(*ctr, "images", "import", archive)
+
+
+def _ctr(node: Node) -> tuple[str | Path, ...]:
+    """The command line of containerd's own client, in the namespace where the kubelet's images are."""
+    return ("ctr", "--address", configs.containerd_socket(node), "-n", "k8s.io")
 
 
 def _start_node(node: Node) -> dict[str, int]:

@@ -42,6 +42,10 @@ class FakeLab:
         observe(Note("tools"))
         self.calls.append(("tools",))
 
+    def load(self, files: Sequence[Path], names: Sequence[str], observe: Observer) -> None:
+        observe(Note("load"))
+        self.calls.append(("load", [str(file) for file in files], list(names)))
+
     def pair(self, a: str, b: str) -> tuple[Node, Node]:
         return {"aks": AKS, "eks": EKS}[a], {"aks": AKS, "eks": EKS}[b]
 
@@ -59,7 +63,7 @@ class FakeLab:
 def fake(monkeypatch: pytest.MonkeyPatch) -> FakeLab:
     """In place of the real lab."""
     made = FakeLab()
-    for name in ("up", "down", "build_tools", "pair"):
+    for name in ("up", "down", "build_tools", "load", "pair"):
         monkeypatch.setattr(lab, name, getattr(made, name))
     for name in ("set_link", "cut", "heal"):
         monkeypatch.setattr(wan, name, getattr(made, name))
@@ -94,6 +98,10 @@ def run(*words: str) -> str:
         pytest.param("cut eks aks --one-way", ("cut", EKS, AKS, True), id="cut of one way keeps the order"),
         pytest.param("heal aks eks", ("heal", AKS, EKS), id="heal"),
         pytest.param("tools", ("tools",), id="tools"),
+        pytest.param("load a.tar b.tar", ("load", ["a.tar", "b.tar"], []), id="load into every cluster"),
+        pytest.param(
+            "load a.tar --cluster aks --cluster eks", ("load", ["a.tar"], ["aks", "eks"]), id="load into some"
+        ),
     ],
 )
 def test_a_call_asks_the_lab_for_just_that(fake: FakeLab, words: str, call: tuple[Any, ...]) -> None:
@@ -156,7 +164,7 @@ def test_status_of_a_lab_without_wan_still_shows_its_clusters(fake: FakeLab, mon
     assert json.loads(run("status", "-o", "json"))["links"] == []
 
 
-@pytest.mark.parametrize("name", ["up", "down", "status", "link", "cut", "heal", "tools"])
+@pytest.mark.parametrize("name", ["up", "down", "status", "link", "cut", "heal", "load", "tools"])
 def test_every_command_has_help_with_an_example(name: str) -> None:
     """As everywhere in meshkit."""
     text = run(name, "--help")
