@@ -12,19 +12,12 @@ import re
 import unicodedata
 
 from meshkit.consul.names import LEGAL_NAME, LONGEST_NAME
+from meshkit.platforms import recognise
 
 RULE = f"lower-case letters, digits and dashes, at most {LONGEST_NAME}, with a letter or digit at both ends"
 
-_SHAPES = (
-    re.compile(r"arn:[^:]+:eks:[^:]*:[^:]*:cluster/(?P<name>.+)"),
-    re.compile(r"gke_[^_]+_[^_]+_(?P<name>.+)"),
-    # eksctl writes user@cluster.region.eksctl.io
-    re.compile(r"[^@]*@(?P<name>[^.]+)\.[^.]+\.eksctl\.io"),
-    # oc login writes project/host:port/user
-    re.compile(r"[^/]+/(?P<name>[^/:]+):\d+(?:/.*)?"),
-    re.compile(r"[^@]+@(?P<name>.+)"),
-)
-"""How the clouds' tools write contexts, and the part that a person calls the cluster."""
+_USER_AT_CLUSTER = re.compile(r"[^@]+@(?P<name>.+)")
+"""How kubeadm and many others write contexts; the clouds' own forms are in ``meshkit.platforms``."""
 
 _HASHED = 6
 
@@ -39,8 +32,9 @@ def datacenter_name(context: str) -> str:
 
     What is too long ends in a hash instead of being cut, so that names with a long common beginning stay different.
     """
-    found = next((match for shape in _SHAPES if (match := shape.fullmatch(context))), None)
-    plain = unicodedata.normalize("NFKD", found["name"] if found else context).lower()
+    at = _USER_AT_CLUSTER.fullmatch(context)
+    called = recognise.cluster_name(context) or (at["name"] if at else context)
+    plain = unicodedata.normalize("NFKD", called).lower()
     ascii_only = "".join(c for c in plain if not unicodedata.combining(c))
     name = re.sub(r"[^a-z0-9]+", "-", ascii_only).strip("-")
     if is_legal(name):
