@@ -159,11 +159,31 @@ class Release:
     description: str
 
 
+@dataclass(frozen=True)
+class InstalledChart:
+    """Which chart a release was made from, and the version of what it installs."""
+
+    name: str
+    version: str
+    app_version: str
+
+
 class Helm(Protocol):
     """Helm, bound to one cluster."""
 
     def release(self, name: str, namespace: str) -> Release | None:
         """The current revision, None when there is none."""
+        ...
+
+    def chart(self, name: str, namespace: str) -> InstalledChart | None:
+        """The chart of a release's current revision, None when there is no such release."""
+        ...
+
+    def values(self, name: str, namespace: str) -> Mapping[str, Any]:
+        """What the current revision was installed with, without the chart's own defaults; empty without a release.
+
+        Whoever wrote it may have put secrets there.
+        """
         ...
 
     def install(

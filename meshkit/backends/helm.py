@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import logging
 import os
 import re
@@ -23,7 +24,7 @@ import yaml
 from pyhelm3 import errors as helm_errors
 from pyhelm3.command import Command
 
-from meshkit.backends.base import Release
+from meshkit.backends.base import InstalledChart, Release
 from meshkit.errors import MeshkitError, UnreachableError, UsageError
 
 MINIMUM = (3, 14)
@@ -55,9 +56,9 @@ class HelmClient:
         self._context = context
         # The library logs every command that fails; that a release is not there yet is not worth a line.
         logging.getLogger("pyhelm3").setLevel(logging.CRITICAL)
-        command = _Command(context, executable, kubeconfig)
+        self._command = _Command(context, executable, kubeconfig)
         try:
-            self._client = pyhelm3.Client(command, executable=executable)
+            self._client = pyhelm3.Client(self._command, executable=executable)
         except AssertionError as error:
             raise UsageError("helm is not installed", hint=INSTALL_HINT) from error
         except (OSError, ValueError, subprocess.SubprocessError) as error:
@@ -75,6 +76,15 @@ class HelmClient:
         except helm_errors.ReleaseNotFoundError:
             return None
         return Release(revision.status.value, revision.revision, revision.description or "")
+
+    def chart(self, name: str, namespace: str) -> InstalledChart | None:
+        """See ``base.Helm``."""
+        found = self._json("get", "metadata", name, "--namespace", namespace)
+        return InstalledChart(found["chart"], found["version"], found["appVersion"]) if found else None
+
+    def values(self, name: str, namespace: str) -> Mapping[str, Any]:
+        """See ``base.Helm``."""
+        return self._json("get", "values", name, "--namespace", namespace) or {}
 
     def install(
         self, name: str, namespace: str, chart: Path | str, values: Mapping[str, Any], description: str
@@ -114,6 +124,18 @@ class HelmClient:
             await self._client.uninstall_release(name, namespace=namespace, wait=True, timeout=TIMEOUT)
         elif found.status.value in ("pending-upgrade", "pending-rollback"):
             await found.release.rollback(wait=False, timeout=TIMEOUT)
+
+    def _json(self, *command: str) -> dict[str, Any] | None:
+        """What helm prints as JSON about a release; None when there is no such release."""
+
+        async def go() -> dict[str, Any]:
+            found = json.loads(await self._command.run([*command, "--output", "json"]))
+            return dict(found or {})
+
+        try:
+            return self._run(go())
+        except helm_errors.ReleaseNotFoundError:
+            return None
 
     def _run(self, work: Coroutine[Any, Any, T]) -> T:
         try:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from meshkit.backends import helm as helm_module
+from meshkit.backends.base import InstalledChart
 from meshkit.backends.helm import HelmClient
 from meshkit.errors import MeshkitError, UnreachableError, UsageError
 
@@ -63,6 +64,19 @@ def test_release(tmp_path: Path) -> None:
 def test_no_release(tmp_path: Path) -> None:
     """Helm's "not found" is None, whatever its exit code."""
     assert helm(tmp_path, "echo 'Error: release: not found' >&2; exit 1").release("consul", "consul") is None
+
+
+def test_chart_and_values(tmp_path: Path) -> None:
+    """Chart, version, app version and values are read; helm prints null for a release without values of its own."""
+    body = (
+        'case "$*" in\n*"get metadata consul --namespace consul --output json"*)'
+        """ echo '{"name":"consul","chart":"consul","version":"1.9.11","appVersion":"1.22.7"}';;\n"""
+        '*"get values consul"*) echo \'{"global":{"name":"consul"}}\';;\n*) echo null;; esac\n'
+    )
+    client = helm(tmp_path, body)
+    assert client.chart("consul", "consul") == InstalledChart("consul", "1.9.11", "1.22.7")
+    assert client.values("consul", "consul") == {"global": {"name": "consul"}}
+    assert client.values("plain", "consul") == {}
 
 
 @pytest.mark.parametrize(

@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
-from meshkit.backends.base import Helm
+from meshkit.backends.base import Helm, InstalledChart
 from meshkit.errors import MeshkitError
 
 NAME = "mesh-probe"
@@ -24,6 +25,19 @@ class HelmContract:
     def test_absent(self, helm: Helm, namespace: str) -> None:
         """A release that was never installed is None."""
         assert helm.release(NAME, namespace) is None
+        assert helm.chart(NAME, namespace) is None
+        assert helm.values(NAME, namespace) == {}
+
+    def test_chart_and_values(self, helm: Helm, namespace: str, probe: Probe) -> None:
+        """What a release was made from can be read back: the chart with its versions, and exactly the values given."""
+        chart, values = probe
+        helm.install(NAME, namespace, chart, values, "meshkit one")
+        described = yaml.safe_load((chart / "Chart.yaml").read_text())
+        found = helm.chart(NAME, namespace)
+        assert found == InstalledChart("mesh-probe", described["version"], described.get("appVersion", ""))
+        assert helm.values(NAME, namespace) == values
+        helm.uninstall(NAME, namespace)
+        assert helm.values(NAME, namespace) == {}
 
     def test_install(self, helm: Helm, namespace: str, probe: Probe) -> None:
         """An installed release is deployed, at its first revision, under the description it was given."""

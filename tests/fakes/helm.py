@@ -11,7 +11,7 @@ from typing import Any
 import yaml
 
 from fakes.kube import FakeCluster, Rollout
-from meshkit.backends.base import Manifest, Ref, Release
+from meshkit.backends.base import InstalledChart, Manifest, Ref, Release
 from meshkit.errors import MeshkitError
 
 Condition = Callable[[str], str]
@@ -35,13 +35,17 @@ class FakeHelm:
         self._waits_for = waits_for
         self._releases: dict[tuple[str, str], Release] = {}
         self._values: dict[tuple[str, str], Mapping[str, Any]] = {}
+        self._charts: dict[tuple[str, str], InstalledChart] = {}
 
     def release(self, name: str, namespace: str) -> Release | None:
         self.cluster.faults.check("get", "secrets")
         return self._releases.get((namespace, name))
 
+    def chart(self, name: str, namespace: str) -> InstalledChart | None:
+        self.cluster.faults.check("get", "secrets")
+        return self._charts.get((namespace, name))
+
     def values(self, name: str, namespace: str) -> Mapping[str, Any]:
-        """What a release was installed with, empty when there is none."""
         return self._values.get((namespace, name), {})
 
     def leave(self, name: str, namespace: str, status: str) -> None:
@@ -54,7 +58,8 @@ class FakeHelm:
     ) -> None:
         self.cluster.faults.check("apply", "secrets")
         where = self.cluster.context
-        known = _chart_name(where, chart)
+        read = _chart(where, chart)
+        known = read.name
         with self.cluster.lock:
             if not self._namespace_open(namespace):
                 raise MeshkitError(f'{where}: helm: create: failed to create: namespaces "{namespace}" not found')
@@ -68,6 +73,7 @@ class FakeHelm:
                 raise MeshkitError(f"{where}: helm: {self.fails_with}")
             self.installs.append(name)
             self._values[namespace, name] = json.loads(json.dumps(values))
+            self._charts[namespace, name] = read
             for manifest in _WORKLOADS[known](name, namespace, values):
                 self._put(manifest, values)
             self._releases[namespace, name] = Release("deployed", revision, description)
@@ -80,6 +86,7 @@ class FakeHelm:
             for manifest in self._of_release(name, namespace):
                 self.cluster.remove(Ref(manifest["kind"], manifest["metadata"]["name"], namespace))
             self._values.pop((namespace, name), None)
+            self._charts.pop((namespace, name), None)
 
     def _namespace_open(self, namespace: str) -> bool:
         found = self.cluster.find(Ref("Namespace", namespace))
@@ -125,15 +132,15 @@ class FakeHelm:
         ]
 
 
-def _chart_name(where: str, chart: Path | str) -> str:
-    """The chart's own name; MeshkitError for what is no chart that this fake knows."""
+def _chart(where: str, chart: Path | str) -> InstalledChart:
+    """The chart as its Chart.yaml has it; MeshkitError for what is no chart that this fake knows."""
     try:
-        name = str(yaml.safe_load((Path(chart) / "Chart.yaml").read_text())["name"])
+        read = yaml.safe_load((Path(chart) / "Chart.yaml").read_text())
     except OSError as error:
         raise MeshkitError(f"{where}: helm: path {Path(chart).name!r} not found") from error
-    if name not in _WORKLOADS:
-        raise MeshkitError(f"{where}: helm: chart {name!r} is not one that the fake knows")
-    return name
+    if read["name"] not in _WORKLOADS:
+        raise MeshkitError(f"{where}: helm: chart {read['name']!r} is not one that the fake knows")
+    return InstalledChart(read["name"], str(read["version"]), str(read.get("appVersion", "")))
 
 
 def _secret_names(values: object) -> Iterator[str]:
