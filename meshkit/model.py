@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 DEFAULT_NAMESPACE = "consul"
 DEFAULT_FEDERATION = "mesh"
-LIGHT_CHART = "light"
+LIGHT_CHART, OFFICIAL_CHART = "light", "hashicorp"
 GATEWAY_PORT = 443
 
 
@@ -22,7 +22,8 @@ def host_port(host: str, port: int) -> str:
 class Datacenter:
     """One Consul datacenter in one Kubernetes cluster.
 
-    ``values`` are Helm values laid over meshkit's own, ``probe`` the same for the mesh probe's chart.
+    ``api_server`` is the URL at which the primary's Consul servers reach this cluster's API server; the official chart
+    alone needs it. ``values`` are Helm values laid over meshkit's own, ``probe`` the same for the mesh probe's chart.
     """
 
     name: str
@@ -32,17 +33,33 @@ class Datacenter:
     servers: int = 1
     gateways: int = 1
     gateway_port: int = GATEWAY_PORT
+    api_server: str = ""
     values: Mapping[str, Any] = field(default_factory=dict, hash=False, compare=True)
     probe: Mapping[str, Any] = field(default_factory=dict, hash=False, compare=True)
 
 
 @dataclass(frozen=True)
 class Federation:
-    """Datacenters that trust one CA; exactly one is primary. ``chart`` is ``light`` or a chart's path."""
+    """Datacenters that trust one CA; exactly one is primary.
+
+    ``chart`` is ``light`` (meshkit's own), ``hashicorp`` (the official one), or empty as long as nobody has chosen.
+    ``chart_path`` is a folder or archive that holds it; without one the light chart comes with meshkit, and the
+    official one, in ``chart_version``, from ``chart_repo`` (empty for HashiCorp's own). ``image_registry`` stands in
+    the place of every image's registry, empty for the charts' own.
+    """
 
     name: str
     datacenters: tuple[Datacenter, ...]
     chart: str = LIGHT_CHART
+    chart_path: str = ""
+    chart_version: str = ""
+    chart_repo: str = ""
+    image_registry: str = ""
+
+    @property
+    def official(self) -> bool:
+        """Whether the chart is the official one, also when it comes from a path."""
+        return self.chart == OFFICIAL_CHART
 
     @property
     def primary(self) -> Datacenter:

@@ -72,6 +72,11 @@ class Kube(Protocol):
         """The kubeconfig context."""
         ...
 
+    @property
+    def server(self) -> str:
+        """The API server's URL, as the kubeconfig has it."""
+        ...
+
     def version(self) -> str:
         """The API server's version, such as ``v1.34.4``."""
         ...

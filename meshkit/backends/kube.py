@@ -69,6 +69,11 @@ class KubeClient:
         """See ``base.Kube``; so for every public method below."""
         return self._context
 
+    @property
+    def server(self) -> str:
+        """See ``base.Kube``."""
+        return str(self._configuration.host)
+
     def version(self) -> str:
         """See ``base.Kube``."""
         return str(self._json("GET", "/version").get("gitVersion", ""))

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
 TIMEOUT_S = 600.0
+_CHART = "Consul chart: the official one, meshkit's own, or a folder or .tgz; light for lab clusters, else hashicorp."
 Timeout = Annotated[float, typer.Option(metavar="SECONDS", min=1, help="Longest wait for one condition.")]
 
 
@@ -48,7 +49,12 @@ def federate(  # noqa: PLR0913 - one parameter per option
     primary: Annotated[str, typer.Option(metavar="NAME", help="Primary datacenter; the first one named.")] = "",
     federation: Annotated[str, typer.Option(metavar="NAME", help="Name of the federation; mesh.")] = "",
     namespace: Annotated[str, typer.Option(help="Namespace in every cluster; consul.")] = "",
-    chart: Annotated[str, typer.Option(metavar="light|PATH", help="Consul chart; light is meshkit's own.")] = "",
+    chart: Annotated[str, typer.Option(metavar="hashicorp|light|PATH", help=_CHART)] = "",
+    chart_version: Annotated[str, typer.Option(metavar="VERSION", help="Version of the official chart.")] = "",
+    chart_repo: Annotated[str, typer.Option(metavar="URL", help="Its repository, https:// or oci://.")] = "",
+    image_registry: Annotated[
+        str, typer.Option(metavar="HOST[/PATH]", help="Registry to take every image from, under its own name.")
+    ] = "",
     servers: Annotated[int | None, typer.Option(help="Consul servers per datacenter: 1, 3 or 5.")] = None,
     gateways: Annotated[int | None, typer.Option(help="Mesh gateways per datacenter.")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would change; write nothing.")] = False,
@@ -73,6 +79,9 @@ def federate(  # noqa: PLR0913 - one parameter per option
         "primary": primary,
         "namespace": namespace,
         "chart": chart,
+        "chart_version": chart_version,
+        "chart_repo": chart_repo,
+        "image_registry": image_registry,
         "servers": servers,
         "gateways": gateways,
     }
@@ -80,7 +89,7 @@ def federate(  # noqa: PLR0913 - one parameter per option
         raise UsageError("a file and arguments can't be mixed", hint="put everything into the file, or leave out -f")
 
     from meshkit.cli import wiring
-    from meshkit.federation import describe
+    from meshkit.federation import describe, settle
 
     passphrase = read_passphrase(passphrase_file, os.environ)
     if file:
@@ -89,7 +98,8 @@ def federate(  # noqa: PLR0913 - one parameter per option
         named, state, identity = _from_arguments(clusters or [], federation or DEFAULT_FEDERATION, options, passphrase)
     whole = describe.resolve(named, identity.federation if identity else None, None if file else options)
     contexts = {dc.context for dc in named.datacenters} if file else {_context(cluster) for cluster in clusters or []}
-    with console.narrator() as observe, wiring.connect(whole, state, observe, timeout) as context:
+    with console.narrator() as observe, wiring.connect(whole, state, observe, timeout) as opened:
+        context = settle.settled(opened)
         for dc in whole.datacenters:
             if dc.context not in contexts:
                 observe(Note("is in the federation already and stays", dc.name))

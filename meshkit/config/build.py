@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from meshkit.config import file, schema
+from meshkit.config import consul_chart, file, schema
+from meshkit.config.consul_chart import Chart
 from meshkit.config.names import RULE, datacenter_name, is_legal
 from meshkit.config.problem import Problem, Where, as_error
 from meshkit.config.schema import DatacenterForm, FederationForm
@@ -15,6 +17,8 @@ from meshkit.model import DEFAULT_FEDERATION, Datacenter, Federation
 FEWEST = 2
 _EXAMPLE = "meshkit init aks eks > mesh.yaml writes a commented one"
 _CONTEXTS = "kubectl config get-contexts lists what there is, meshkit federate --help shows the forms"
+
+_CAPITAL = re.compile(r"[A-Z]")
 
 _OWNED = {
     ("global", "name"): "meshkit finds Consul's objects by it",
@@ -34,6 +38,9 @@ def from_arguments(  # noqa: PLR0913 - one parameter per option of the command l
     servers: int | None = None,
     gateways: int | None = None,
     chart: str = "",
+    chart_version: str = "",
+    chart_repo: str = "",
+    image_registry: str = "",
     known: Sequence[str] = (),
 ) -> Federation:
     """The federation of clusters given as ``CONTEXT`` or ``NAME=CONTEXT``; the first is primary unless one is named.
@@ -48,6 +55,9 @@ def from_arguments(  # noqa: PLR0913 - one parameter per option of the command l
         "servers": servers,
         "gateways": gateways,
         "chart": chart,
+        "chartVersion": chart_version,
+        "chartRepo": chart_repo,
+        "imageRegistry": image_registry,
     }
     given = {key: value for key, value in options.items() if value not in ("", None)}
     data = {
@@ -97,9 +107,12 @@ def _checked(
     data: Any, folder: Path, before: Sequence[Problem], known: Sequence[str]
 ) -> tuple[Federation | None, list[Problem]]:
     """The federation when there is no problem at all, else every problem; the rules look at broken forms too."""
-    form, problems = schema.parse(data, folder)
-    problems = [*before, *problems, *_rules(data, known, complete=not before)]
-    return (None, problems) if problems or form is None else (_federation(form), [])
+    form, problems = schema.parse(data)
+    about_chart = consul_chart.problems(data, folder) if isinstance(data, Mapping) else ()
+    problems = [*before, *problems, *about_chart, *_rules(data, known, complete=not before)]
+    if problems or form is None:
+        return None, problems
+    return _federation(form, consul_chart.chosen(data, folder)), []
 
 
 def _rules(data: Any, known: Sequence[str], *, complete: bool) -> Iterator[Problem]:
@@ -137,12 +150,16 @@ def _entry_rules(entry: Mapping[str, Any], where: Where, contexts: dict[Any, str
             yield Problem((*where, "values", part, key), f"this value can't be set here: {why}")
 
 
-def _federation(form: FederationForm) -> Federation:
+def _federation(form: FederationForm, chart: Chart) -> Federation:
     primary = form.primary or next(iter(form.datacenters))
     return Federation(
         form.federation,
         tuple(_datacenter(name, entry, form, primary) for name, entry in form.datacenters.items()),
-        form.chart,
+        chart.kind,
+        chart.path,
+        chart.version,
+        form.chartRepo,
+        form.imageRegistry,
     )
 
 
@@ -158,6 +175,7 @@ def _datacenter(name: str, entry: DatacenterForm, form: FederationForm, primary:
         servers=of("servers"),
         gateways=of("gateways"),
         gateway_port=of("gatewayPort"),
+        api_server=entry.k8sAuthMethodHost,
         values=entry.values,
         probe=entry.probe,
     )
@@ -165,4 +183,9 @@ def _datacenter(name: str, entry: DatacenterForm, form: FederationForm, primary:
 
 def _shown_as_argument(problem: Problem) -> str:
     option = problem.where[0] if problem.where else ""
-    return problem.text if option in ("", "datacenters") else f"--{option}: {problem.text}"
+    return problem.text if option in ("", "datacenters") else f"--{_CAPITAL.sub(_dashed, option)}: {problem.text}"
+
+
+def _dashed(capital: re.Match[str]) -> str:
+    """``chartVersion`` of the file is ``--chart-version`` of the command line."""
+    return f"-{capital[0].lower()}"

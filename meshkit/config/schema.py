@@ -6,15 +6,14 @@ Each field's ``description`` is the end of the sentence "expected ..." (``forms`
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated, Any, ClassVar
 
-from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, ValidationInfo
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationError
 
 from meshkit.config.forms import Form, problems
 from meshkit.config.problem import Problem, Where
 from meshkit.consul.names import LEGAL_NAME, LONGEST_NAME
-from meshkit.model import DEFAULT_FEDERATION, DEFAULT_NAMESPACE, GATEWAY_PORT, LIGHT_CHART
+from meshkit.model import DEFAULT_FEDERATION, DEFAULT_NAMESPACE, GATEWAY_PORT
 
 SERVER_COUNTS = frozenset({1, 3, 5})
 """Raft needs a majority: an even number of servers tolerates no more failures than one less."""
@@ -33,21 +32,6 @@ def _is_printable(value: str) -> str:
     if not value.strip() or not value.isprintable():
         raise ValueError(value)
     return value
-
-
-def _chart(value: str, info: ValidationInfo) -> str:
-    """``light``, or the absolute path of a chart; a relative one starts at the folder in the validation's context."""
-    if value == LIGHT_CHART:
-        return value
-    try:
-        folder = (Path(info.context or "") / Path(value).expanduser()).resolve()
-        found = (folder / "Chart.yaml").is_file()
-    except (OSError, RuntimeError):
-        # A link that leads to itself, or the home of a user that does not exist.
-        found = False
-    if not found:
-        raise ValueError(value)
-    return str(folder)
 
 
 def _empty_for_none(value: Any) -> Any:
@@ -69,8 +53,14 @@ Namespace = Annotated[
 Servers = Annotated[int, AfterValidator(_is_server_count), Field(description="1, 3 or 5")]
 Gateways = Annotated[int, Field(ge=1, le=MOST_GATEWAYS, description=f"a whole number from 1 to {MOST_GATEWAYS}")]
 Port = Annotated[int, Field(ge=1, le=65535, description="a port from 1 to 65535")]
-Chart = Annotated[
-    str, AfterValidator(_chart), Field(description=f"{LIGHT_CHART} or the folder of a chart, with a Chart.yaml")
+Registry = Annotated[
+    str,
+    Field(
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9.-]*(:[0-9]+)?(/[a-z0-9._-]+)*$", description="a registry: HOST[:PORT][/PATH]"
+    ),
+]
+Server = Annotated[
+    str, Field(pattern=r"^https://[^\s/@]+(/[^\s@]*)?$", description="the https:// URL of the cluster's API server")
 ]
 Values = Annotated[dict[str, Any], BeforeValidator(_empty_for_none), Field(description="a mapping of Helm values")]
 
@@ -85,6 +75,7 @@ class DatacenterForm(Form):
     servers: Servers = 1
     gateways: Gateways = 1
     gatewayPort: Port = GATEWAY_PORT  # noqa: N815 - the key's own spelling, as Kubernetes spells keys
+    k8sAuthMethodHost: Server = ""  # noqa: N815 - as above
     values: Values = Field(default_factory=dict)
     probe: Values = Field(default_factory=dict)
 
@@ -97,7 +88,10 @@ class FederationForm(Form):
     federation: Name = DEFAULT_FEDERATION
     primary: str = Field("", description="the name of one of the datacenters")
     namespace: Namespace = DEFAULT_NAMESPACE
-    chart: Chart = LIGHT_CHART
+    chart: str = Field("", description="light, hashicorp, or the folder or .tgz of a chart")
+    chartVersion: str = Field("", description="a version of the official chart")  # noqa: N815 - as above
+    chartRepo: str = Field("", description="the URL of a chart repository")  # noqa: N815 - as above
+    imageRegistry: Registry = ""  # noqa: N815 - as above
     servers: Servers = 1
     gateways: Gateways = 1
     gatewayPort: Port = GATEWAY_PORT  # noqa: N815 - as above
@@ -106,10 +100,10 @@ class FederationForm(Form):
     ]
 
 
-def parse(data: Any, folder: Path) -> tuple[FederationForm | None, list[Problem]]:
-    """The form, or all that is wrong with it; a chart's relative path starts at ``folder``."""
+def parse(data: Any) -> tuple[FederationForm | None, list[Problem]]:
+    """The form, or all that is wrong with it."""
     try:
-        return FederationForm.model_validate(data, context=folder), []
+        return FederationForm.model_validate(data), []
     except ValidationError as error:
         return None, list(problems(error, FederationForm, _is_secret))
 

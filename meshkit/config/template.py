@@ -9,6 +9,7 @@ from collections.abc import Sequence
 import yaml
 
 from meshkit.config.build import from_arguments
+from meshkit.consul import official
 from meshkit.model import Datacenter, Federation
 
 _PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@/-]*")
@@ -25,8 +26,12 @@ primary: {primary}
 # The namespace of Consul, in every cluster.
 namespace: {namespace}
 
-# light: meshkit's own small chart. Or the folder of the official hashicorp/consul chart, relative to this file.
-chart: {chart}
+# The Consul chart. hashicorp: the official one, the default on real clusters. light: meshkit's own small one, that
+# of lab clusters. Or the folder or .tgz of either, relative to this file.
+# chart: hashicorp
+# chartVersion: {version}
+# chartRepo: oci://registry.example.com/charts
+# imageRegistry: registry.example.com
 
 # Consul servers per datacenter: 1, 3 or 5. Three survive the loss of one.
 servers: {servers}
@@ -69,7 +74,7 @@ def _head(federation: Federation) -> str:
         name=_scalar(federation.name),
         primary=_scalar(primary.name),
         namespace=_scalar(primary.namespace),
-        chart=_scalar(federation.chart),
+        version=official.default(),
         servers=primary.servers,
         gateways=primary.gateways,
         port=primary.gateway_port,

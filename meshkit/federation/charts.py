@@ -1,11 +1,12 @@
-"""Which chart goes where: this project's own by default, the user's by path, and what identifies their content."""
+"""Which chart goes where, and what identifies their content."""
 
 from __future__ import annotations
 
 import hashlib
 from pathlib import Path
 
-from meshkit.model import LIGHT_CHART, Federation
+from meshkit.errors import MeshkitError
+from meshkit.model import Federation
 
 
 def folder() -> Path:
@@ -17,7 +18,11 @@ def folder() -> Path:
 
 def consul(federation: Federation) -> Path:
     """The chart of the Consul release."""
-    return folder() / "consul" if federation.chart == LIGHT_CHART else Path(federation.chart)
+    if federation.chart_path:
+        return Path(federation.chart_path)
+    if federation.official:
+        raise MeshkitError("the official chart comes from a path", hint="--chart PATH")
+    return folder() / "consul"
 
 
 def probe() -> Path:

@@ -13,12 +13,15 @@ from typing import Any
 from meshkit.errors import UsageError
 from meshkit.model import Datacenter, Federation
 
+_ABOUT_ALL = ("chart", "chart_version", "chart_repo", "image_registry")
+"""Options that are the federation's, not a datacenter's."""
+
 
 def resolve(named: Federation, known: Federation | None, given: Mapping[str, Any] | None) -> Federation:
     """The federation to bring about.
 
-    ``given`` are the fields that the user set by options (of Datacenter, and ``chart`` and ``primary``); None when
-    ``named`` comes from a file, which describes its datacenters in full.
+    ``given`` are the fields that the user set by options (of Datacenter, those of the chart, and ``primary``); None
+    when ``named`` comes from a file, which describes its datacenters in full.
     """
     if known is None:
         return named
@@ -36,8 +39,7 @@ def resolve(named: Federation, known: Federation | None, given: Mapping[str, Any
     ordered = sorted(
         (replace(dc, primary=dc.name == primary) for dc in merged), key=lambda dc: places.get(dc.name, len(places))
     )
-    chart = named.chart if given is None else given.get("chart") or known.chart
-    return Federation(known.name, tuple(ordered), chart)
+    return replace(_charted(named, known), name=known.name, datacenters=tuple(ordered))
 
 
 def carried_over(named: Federation, known: Federation | None) -> tuple[Datacenter, ...]:
@@ -52,8 +54,26 @@ def _like(primary: Datacenter, dc: Datacenter) -> Datacenter:
 
 
 def _merged(dc: Datacenter, before: Datacenter, given: Mapping[str, Any]) -> Datacenter:
-    options = {key: value for key, value in given.items() if key not in ("chart", "primary") and value}
+    options = {key: value for key, value in given.items() if key not in (*_ABOUT_ALL, "primary") and value}
     return replace(before, context=dc.context, **options)
+
+
+def _charted(named: Federation, known: Federation) -> Federation:
+    """Chart and registry of the federation: what is not named stays.
+
+    A chart of the other kind is refused: its StatefulSet has other immutable fields, and its tokens other ways.
+    """
+    if named.chart and named.chart != known.chart:
+        raise UsageError(
+            f"the federation's chart is {known.chart} and can't be changed to {named.chart}",
+            hint="another kind of chart needs meshkit destroy and a new federation",
+        )
+    registry = named.image_registry or known.image_registry
+    if not named.chart:
+        return replace(known, image_registry=registry)
+    repository = "" if named.chart_path else named.chart_repo or known.chart_repo
+    version = named.chart_version or ("" if known.chart_path else known.chart_version)
+    return replace(named, chart_version=version, chart_repo=repository, image_registry=registry)
 
 
 def _refuse_moves(datacenters: Sequence[Datacenter], before: Mapping[str, Datacenter]) -> None:

@@ -44,7 +44,8 @@ def discover(kube: Mapping[str, Kube], namespace: str, *, partial: bool = False)
             hint="name their contexts too",
         )
     layout = tuple(replace(dc, context=contexts[dc.name]) for dc in first.layout if dc.name in contexts)
-    return Identity(first.federation_id, Federation(first.federation, layout))
+    found = Federation(first.federation, layout, first.chart, chart_version=first.chart_version)
+    return Identity(first.federation_id, found)
 
 
 def _markers(kube: Mapping[str, Kube], namespace: str) -> tuple[Markers, dict[str, MeshkitError]]:

@@ -14,7 +14,7 @@ from meshkit.backends.base import Clock, Kube, Manifest, Permission, Ref
 from meshkit.consul.names import LEGAL_NAME, SERVER_SELECTOR
 from meshkit.errors import ForbiddenError, MeshkitError
 from meshkit.federation.objects import FEDERATION_CONFIGMAP
-from meshkit.model import Datacenter
+from meshkit.model import LIGHT_CHART, Datacenter
 
 DEFAULT_CLASS = "storageclass.kubernetes.io/is-default-class"
 
@@ -60,13 +60,15 @@ def needed_permissions(namespace: str) -> tuple[Permission, ...]:
 
 @dataclass(frozen=True)
 class Marker:
-    """The ConfigMap by which a cluster knows its federation; ``layout`` has no contexts."""
+    """The ConfigMap by which a cluster knows its federation; ``layout`` has no contexts, ``chart`` is its kind."""
 
     federation_id: str
     federation: str
     datacenter: str
     ca_fingerprint: str
     layout: tuple[Datacenter, ...] = ()
+    chart: str = LIGHT_CHART
+    chart_version: str = ""
 
 
 @dataclass(frozen=True)
@@ -151,7 +153,15 @@ def read_marker(kube: Kube, namespace: str) -> Marker | None:
         described = json.loads(found["data"]["federation.json"])
         layout = tuple(Datacenter(context="", **entry) for entry in described["datacenters"])
         _require_legal(described["name"], described["datacenter"], *(dc.name for dc in layout))
-        return Marker(described["id"], described["name"], described["datacenter"], described["ca_fingerprint"], layout)
+        return Marker(
+            federation_id=described["id"],
+            federation=described["name"],
+            datacenter=described["datacenter"],
+            ca_fingerprint=described["ca_fingerprint"],
+            layout=layout,
+            chart=str(described.get("chart", LIGHT_CHART)),  # older markers do not say
+            chart_version=str(described.get("chart_version", "")),
+        )
     except (ValueError, KeyError, TypeError) as error:
         raise MeshkitError(
             f"{kube.context}: configmap {FEDERATION_CONFIGMAP} is damaged",

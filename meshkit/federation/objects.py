@@ -34,6 +34,8 @@ def marker(federation: Federation, datacenter: Datacenter, federation_id: str, c
         "id": federation_id,
         "name": federation.name,
         "datacenter": datacenter.name,
+        "chart": federation.chart,
+        "chart_version": federation.chart_version,
         "datacenters": [_layout(dc) for dc in federation.datacenters],
         "ca_fingerprint": ca_fingerprint,
     }

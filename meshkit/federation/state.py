@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import os
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import datetime
@@ -23,7 +23,7 @@ from cryptography.hazmat.primitives import serialization
 
 from meshkit.errors import MeshkitError
 from meshkit.federation.private_folder import PrivateFolder
-from meshkit.model import Datacenter, Federation
+from meshkit.model import LIGHT_CHART, OFFICIAL_CHART, Datacenter, Federation
 from meshkit.pki import inspect
 from meshkit.pki.authority import Authority
 from meshkit.pki.material import GossipKey, PrivateKey, Token
@@ -67,6 +67,17 @@ def known() -> tuple[str, ...]:
         raise MeshkitError(f"{folder} can't be read: {error.strerror}", hint=f"ls -ld {folder}") from error
 
 
+def _about_all(held: Mapping[str, Any]) -> dict[str, Any]:
+    """What ``federation.json`` says of the federation as a whole.
+
+    Once the chart was ``light`` or the folder of the official one, and the other keys did not exist.
+    """
+    said = {key: value for key, value in held.items() if key not in ("id", "datacenters")}
+    if said["chart"] not in ("", LIGHT_CHART, OFFICIAL_CHART):
+        said |= {"chart": OFFICIAL_CHART, "chart_path": said["chart"]}
+    return said
+
+
 class State:
     """One federation's folder; nothing is created before something is saved."""
 
@@ -84,7 +95,7 @@ class State:
         try:
             held: dict[str, Any] = json.loads(content)
             datacenters = tuple(Datacenter(**entry) for entry in held["datacenters"])
-            identity = Identity(str(uuid.UUID(held["id"])), Federation(held["name"], datacenters, held["chart"]))
+            identity = Identity(str(uuid.UUID(held["id"])), Federation(datacenters=datacenters, **_about_all(held)))
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise self._damaged(IDENTITY) from error
         if [dc.primary for dc in datacenters].count(True) != 1:

@@ -43,9 +43,9 @@ def test_a_name_before_the_context_is_the_datacenter() -> None:
 def test_a_chart_folder_becomes_absolute(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A later change of the working directory does not lose it."""
     (tmp_path / "chart").mkdir()
-    (tmp_path / "chart" / "Chart.yaml").touch()
+    (tmp_path / "chart" / "Chart.yaml").write_text("{name: consul, version: 1.9.11}")
     monkeypatch.chdir(tmp_path)
-    assert from_arguments(["a", "b"], chart="chart").chart == str(tmp_path / "chart")
+    assert from_arguments(["a", "b"], chart="chart").chart_path == str(tmp_path / "chart")
 
 
 def test_a_known_federation_may_have_come_down_to_one_cluster() -> None:
@@ -82,8 +82,25 @@ WRONG: dict[str, tuple[list[str], dict[str, Any], str, str]] = {
     "a namespace that is too long": (["a", "b"], {"namespace": "n" * 64}, "at most 63", ""),
     "a federation that is no label": (["a", "b"], {"federation": "../x"}, "--federation: expected lower-case", ""),
     "a federation without a name": (["a", "b"], {"federation": ""}, "--federation: expected lower-case", ""),
-    "a chart that is not there": (["a", "b"], {"chart": "/no/chart"}, "--chart: expected light or the folder", ""),
+    "a chart that is not there": (
+        ["a", "b"],
+        {"chart": "/no/chart"},
+        "--chart: expected light, hashicorp, or the folder",
+        "",
+    ),
     "the home of nobody as a chart": (["a", "b"], {"chart": "~nobody-at-all/x"}, "--chart: expected light", ""),
+    "a version that is not known": (
+        ["a", "b"],
+        {"chart_version": "1.2.0"},
+        "--chart-version: meshkit is not",
+        "1.9.0 to",
+    ),
+    "a repository that is no URL": (
+        ["a", "b"],
+        {"chart_repo": "hashicorp"},
+        "--chart-repo: expected a URL",
+        "HashiCorp",
+    ),
     "a context that moves the cursor": (["a", "b=\x1b[2J"], {}, "expected a context of the kubeconfig", ""),
 }
 

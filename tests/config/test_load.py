@@ -106,16 +106,26 @@ def test_standard_input_is_read_for_a_dash(monkeypatch: pytest.MonkeyPatch) -> N
 def test_a_chart_is_found_beside_the_file(tmp_path: Path) -> None:
     """A relative chart starts at mesh.yaml's folder, so that both can move together."""
     (tmp_path / "chart").mkdir()
-    (tmp_path / "chart" / "Chart.yaml").touch()
+    (tmp_path / "chart" / "Chart.yaml").write_text("{name: consul, version: 1.9.11}")
     path = tmp_path / "mesh.yaml"
     path.write_text(GOOD + "chart: chart\n")
-    assert load(path).chart == str(tmp_path / "chart")
+    assert load(path).chart_path == str(tmp_path / "chart")
 
 
 WRONG = {
     "a text for a number": (
         GOOD + "    servers: three\n",
         '5: datacenters.eks.servers: expected 1, 3 or 5, not "three"',
+    ),
+    "a chart that is a number": (GOOD + "chart: 3\n", "5: chart: expected light, hashicorp, or the folder"),
+    "a registry with a scheme": (GOOD + "imageRegistry: https://r\n", "5: imageRegistry: expected a registry: HOST"),
+    "an API server without TLS": (
+        GOOD + "    k8sAuthMethodHost: http://a\n",
+        "5: datacenters.eks.k8sAuthMethodHost: expected the https:// URL",
+    ),
+    "a version of the light chart": (
+        GOOD + "chart: light\nchartVersion: 1.9.11\n",
+        "6: chartVersion: the light chart comes with meshkit",
     ),
     "an even number of servers": (GOOD + "servers: 2\n", "5: servers: expected 1, 3 or 5, not 2"),
     "a fraction": (GOOD + "servers: 3.0\n", "5: servers: expected 1, 3 or 5, not 3.0"),
@@ -124,7 +134,7 @@ WRONG = {
     "a port beyond the last": (GOOD + "gatewayPort: 65536\n", "5: gatewayPort: expected a port from 1 to 65535"),
     "a namespace in upper case": (GOOD + "namespace: A\n", "5: namespace: expected a namespace"),
     "a number for a context": (GOOD.replace("eks\n", "5\n"), "4: datacenters.eks.context: expected a context"),
-    "a chart that is not there": (GOOD + "chart: nope\n", "5: chart: expected light or the folder of a chart"),
+    "a chart that is not there": (GOOD + "chart: nope\n", "5: chart: expected light, hashicorp, or the folder"),
     "an unknown key with a neighbour": (
         GOOD + "gatewayport: 1\n",
         "5: gatewayport: no such key, did you mean gatewayPort?",

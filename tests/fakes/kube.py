@@ -66,7 +66,13 @@ class FakeCluster:
         self.loopback = Loopback(context)
         for name in ("default", "kube-system"):
             self.put({"kind": "Namespace", "metadata": {"name": name}})
-        self.put({"kind": "Node", "metadata": {"name": f"{context}-node"}, "spec": {"providerID": f"fake://{context}"}})
+        self.put(
+            {
+                "kind": "Node",
+                "metadata": {"name": f"{context}-node"},
+                "spec": {"providerID": f"meshkit-lab://{context}"},
+            }
+        )
         default = {"storageclass.kubernetes.io/is-default-class": "true"}
         self.put({"kind": "StorageClass", "metadata": {"name": "standard", "annotations": default}})
 
@@ -101,6 +107,10 @@ class FakeCluster:
     @property
     def context(self) -> str:
         return self._context
+
+    @property
+    def server(self) -> str:
+        return f"https://{self._context}.example:6443"
 
     def version(self) -> str:
         self.faults.check("get", "version")

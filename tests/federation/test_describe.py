@@ -13,7 +13,7 @@ from meshkit.model import Datacenter, Federation
 
 AKS = Datacenter("aks", "aks", primary=True, servers=3, values={"server": {"logLevel": "debug"}})
 EKS = Datacenter("eks", "eks", gateways=2, gateway_port=8443)
-KNOWN = Federation("mesh", (AKS, EKS), chart="/srv/consul")
+KNOWN = Federation("mesh", (AKS, EKS), "hashicorp", "/srv/consul.tgz", "1.9.11", image_registry="r.example")
 
 
 def named(*clusters: str, primary: str = "", **options: Any) -> Federation:
@@ -21,7 +21,7 @@ def named(*clusters: str, primary: str = "", **options: Any) -> Federation:
     first = primary or clusters[0].partition("=")[0]
     pairs = [(cluster.partition("=")[0], cluster.rpartition("=")[2]) for cluster in clusters]
     datacenters = (Datacenter(name, context, primary=name == first, **options) for name, context in pairs)
-    return Federation("mesh", tuple(datacenters))
+    return Federation("mesh", tuple(datacenters), chart="")
 
 
 @pytest.mark.parametrize(
@@ -66,10 +66,22 @@ def named(*clusters: str, primary: str = "", **options: Any) -> Federation:
             id="a datacenter may be reached by another context",
         ),
         pytest.param(
-            replace(named("aks", "eks"), chart="light"),
-            {"chart": "light"},
-            replace(KNOWN, chart="light"),
-            id="a chart that is named replaces the one before",
+            replace(named("aks", "eks"), chart="hashicorp", chart_path="/srv/new.tgz", chart_version="2.0.3"),
+            {"chart": "/srv/new.tgz"},
+            replace(KNOWN, chart_path="/srv/new.tgz", chart_version="2.0.3"),
+            id="a chart that is named replaces the one before, and the registry stays",
+        ),
+        pytest.param(
+            replace(named("aks", "eks"), chart="hashicorp", chart_repo="oci://r.example/charts"),
+            {"chart_repo": "oci://r.example/charts"},
+            replace(KNOWN, chart_path="", chart_version="", chart_repo="oci://r.example/charts"),
+            id="a repository takes the place of a path, whose version is not that of the repository",
+        ),
+        pytest.param(
+            replace(named("aks", "eks"), image_registry="other.example"),
+            {"image_registry": "other.example"},
+            replace(KNOWN, image_registry="other.example"),
+            id="a registry alone may be named",
         ),
     ],
 )
@@ -87,7 +99,15 @@ def test_first_time() -> None:
 def test_from_a_file() -> None:
     """A file describes its datacenters in full: what it does not say is the default, not what was before."""
     plain = named("aks", "eks", servers=3)
-    assert describe.resolve(plain, KNOWN, None) == plain
+    assert describe.resolve(plain, KNOWN, None).datacenters == plain.datacenters
+
+
+def test_a_version_that_is_named_once_stays() -> None:
+    """Another repository is no reason to go to another version."""
+    known = replace(KNOWN, chart_path="", chart_version="1.9.9")
+    named_now = replace(named("aks"), chart="hashicorp", chart_repo="https://charts.example")
+    found = describe.resolve(named_now, known, {"chart_repo": "https://charts.example"})
+    assert (found.chart_version, found.chart_repo) == ("1.9.9", "https://charts.example")
 
 
 def test_a_datacenter_that_the_file_does_not_name_stays() -> None:
@@ -124,6 +144,12 @@ def test_a_newcomer_lives_in_the_federation_s_namespace() -> None:
             {"namespace": "other"},
             "aks is in namespace consul and can't be moved to other",
             id="servers with data do not move",
+        ),
+        pytest.param(
+            replace(named("aks", "eks"), chart="light"),
+            {"chart": "light"},
+            "the federation's chart is hashicorp and can't be changed to light",
+            id="the kind of the chart can't change",
         ),
         pytest.param(named("eks", "aks"), None, "the primary is aks and can't be changed to eks", id="nor by a file"),
         pytest.param(

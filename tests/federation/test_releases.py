@@ -86,7 +86,7 @@ def test_own_charts_are_found() -> None:
 
 def test_chart_of_the_user(world: FakeFederation) -> None:
     """A path in the description is the Consul chart; the probe stays meshkit's."""
-    assert charts.consul(replace(world.federation, chart="/srv/consul")) == Path("/srv/consul")
+    assert charts.consul(replace(world.federation, chart_path="/srv/consul")) == Path("/srv/consul")
     assert charts.consul(world.federation) == charts.folder() / "consul"
 
 
