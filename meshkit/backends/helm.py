@@ -25,7 +25,7 @@ from pyhelm3 import errors as helm_errors
 from pyhelm3.command import Command
 
 from meshkit.backends.base import InstalledChart, Release
-from meshkit.errors import MeshkitError, UnreachableError, UsageError
+from meshkit.errors import ForbiddenError, MeshkitError, UnreachableError, UsageError
 
 MINIMUM = (3, 14)
 """The first Helm that validates values by JSON schema draft 2019 and stores large releases reliably."""
@@ -157,6 +157,12 @@ class HelmClient:
         """Helm's own words, one line of them as the message and the rest as detail."""
         text = error.stderr.decode(errors="replace").strip()
         lines = [line for line in text.splitlines() if line.strip() and not line.startswith("WARNING:")]
+        _, login, said = text.partition("getting credentials: ")
+        if login:
+            return ForbiddenError(
+                f"{self._context}: helm can't log in: {said.partition(chr(10))[0]}",
+                hint=f"kubectl --context {self._context} get namespaces logs in the same way",
+            )
         if isinstance(error, helm_errors.ConnectionError) or any(words in text.lower() for words in UNREACHABLE):
             return UnreachableError(f"{self._context}: helm cannot reach the API server", detail="\n".join(lines))
         first = re.sub(r"^Error: (INSTALLATION|UPGRADE) FAILED: |^Error: ", "", lines[0] if lines else "no output")

@@ -59,10 +59,9 @@ class KubeClient:
 
     def __init__(self, context: str, kubeconfig_path: str | None = None) -> None:
         self._context = context
-        api = kubeconfig.load(context, kubeconfig_path)
-        self._pool: urllib3.PoolManager = api.rest_client.pool_manager
-        self._configuration = api.configuration
-        self._login = threading.Lock()
+        self._configuration, self._login = kubeconfig.load(context, kubeconfig_path)
+        self._pool: urllib3.PoolManager = kubeconfig.pool(self._configuration)
+        self._authorizing = threading.Lock()
 
     @property
     def context(self) -> str:
@@ -203,11 +202,11 @@ class KubeClient:
         return Forward(self._configuration, url, self._headers)
 
     def _headers(self) -> dict[str, str]:
-        """Authorization, fresh each time: exec plugins rotate tokens. One thread at a time asks the plugin."""
-        with self._login, kubeconfig.plugin_failures() as failures:
+        """Authorization, fresh each time: plugins rotate tokens and certificates. One thread at a time asks."""
+        with self._authorizing:
+            if self._login and self._login.apply(self._configuration):
+                self._pool = kubeconfig.pool(self._configuration)
             settings = self._configuration.auth_settings().values()
-        if failures:
-            raise kubeconfig.login_failed(self._context, failures)
         return {s["key"]: s["value"] for s in settings if s["in"] == "header" and s["value"]}
 
     def _json(self, method: str, path: str, body: Any = None, **options: Any) -> Any:
@@ -238,16 +237,19 @@ class KubeClient:
         self, method: str, path: str, body: Any, query: dict[str, str], content_type: str
     ) -> urllib3.BaseHTTPResponse:
         url = f"{self._configuration.host}{path}" + (f"?{urlencode(query)}" if query else "")
-        headers = self._headers() | {"Accept": "application/json"}
-        if body is not None:
-            headers["Content-Type"] = content_type
         payload = json.dumps(body).encode() if body is not None else None
-        # Every request here may be sent twice. A connection that idled too long is found closed on its next use.
+        # Every request here may be sent twice. A connection that idled too long is found closed on its next use, and a
+        # credential that was revoked, or whose end was not told, is found out by a 401.
         for tries_left in (1, 0):
+            login = self._headers()
+            headers = login | {"Accept": "application/json"} | ({"Content-Type": content_type} if payload else {})
             try:
-                return self._pool.request(
+                response = self._pool.request(
                     method, url, body=payload, headers=headers, timeout=TIMEOUT, retries=False, redirect=False
                 )
+                refused = response.status == kube_errors.UNAUTHORIZED and tries_left and self._login
+                if not (refused and self._login and self._login.forget(login.get("authorization", ""))):
+                    return response
             except urllib3.exceptions.ProtocolError as error:
                 if not tries_left:
                     raise kube_errors.of_transport(self._context, self._configuration.host, error) from error

@@ -1,89 +1,95 @@
 """A context of the user's kubeconfig as a configured client, or one sentence on why it can't be one.
 
-The official client reads the file: exec plugins, client certificates, proxies, several files in KUBECONFIG. It reports
-a failing login plugin to the root logger only and goes on without credentials; that is made an error here, since the
-API server's "401 Unauthorized" would send the user looking in the wrong place.
+The official client reads the file: client certificates, proxies, several files in KUBECONFIG. Credential plugins are
+left to ``login``: the client goes on without credentials when one fails, and the API server's "401 Unauthorized" would
+then send the user looking in the wrong place.
 """
 
 from __future__ import annotations
 
-import logging
 import os
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import yaml
+from kubernetes import client as kubernetes_client
 from kubernetes import config as kubernetes_config
+from kubernetes.config.kube_config import KubeConfigLoader, KubeConfigMerger
 
-from meshkit.errors import ForbiddenError, MeshkitError, UsageError
+from meshkit.backends.login import Login
+from meshkit.errors import MeshkitError, UsageError
+from meshkit.platforms.catalogue import catalogue
 
 DEFAULT = "~/.kube/config"
 MALFORMED = (KeyError, TypeError, AttributeError, ValueError, IndexError)
 """What the library raises on a kubeconfig whose parts have other types than it expects."""
 
 
-def load(context: str, kubeconfig: str | None) -> Any:
-    """An ``ApiClient`` for the context; UsageError for a kubeconfig that can't be used, ForbiddenError for a login."""
+def load(context: str, kubeconfig: str | None) -> tuple[Any, Login | None]:
+    """The client's configuration for the context, and its login (which it has had) when a plugin does that.
+
+    UsageError for a kubeconfig that can't be used; what ``plugin.ask`` raises for a login that can't.
+    """
     # The library's own default is KUBECONFIG as it was when the module was imported.
     files = kubeconfig or os.environ.get("KUBECONFIG") or DEFAULT
-    with plugin_failures() as failures:
-        try:
-            client = kubernetes_config.new_client_from_config(config_file=files, context=context)
-        except kubernetes_config.ConfigException as error:
-            raise _config_error(context, error, files) from error
-        except yaml.YAMLError as error:
-            raise _not_yaml(error, files) from error
-        except OSError as error:
-            raise UsageError(
-                f"the kubeconfig can't be read: {error.filename}: {error.strerror}", hint=f"ls -l {error.filename}"
-            ) from error
-        except MALFORMED as error:
-            raise UsageError(
-                f"{context}: the kubeconfig entry is malformed", hint="kubectl config view", detail=repr(error)
-            ) from error
-    if failures:
-        raise login_failed(context, failures)
-    return client
-
-
-def login_failed(context: str, failures: list[str]) -> MeshkitError:
-    """A login plugin's failure, in the first line of its own words."""
-    lines = failures[0].splitlines() or [""]
-    hint = f"log in again, then try: kubectl --context {context} get namespaces"
-    return ForbiddenError(
-        f"{context}: the kubeconfig's login plugin failed: {lines[0]}", hint=hint, detail="\n".join(lines[1:])
-    )
-
-
-@contextmanager
-def plugin_failures() -> Iterator[list[str]]:
-    """What the library logs while the block runs; the list stays empty when the plugin, if any, succeeds."""
-    handler = _Collector()
-    root = logging.getLogger()
-    root.addHandler(handler)
     try:
-        yield handler.messages
-    finally:
-        root.removeHandler(handler)
+        return _load(context, files)
+    except kubernetes_config.ConfigException as error:
+        raise _config_error(context, error, files) from error
+    except yaml.YAMLError as error:
+        raise _not_yaml(error, files) from error
+    except OSError as error:
+        raise UsageError(
+            f"the kubeconfig can't be read: {error.filename}: {error.strerror}", hint=f"ls -l {error.filename}"
+        ) from error
+    except MALFORMED as error:
+        raise UsageError(
+            f"{context}: the kubeconfig entry is malformed", hint="kubectl config view", detail=repr(error)
+        ) from error
 
 
-class _Collector(logging.Handler):
-    """Keeps the messages that the kubeconfig module logs at level error in the thread that made this.
+def pool(configuration: Any) -> Any:
+    """A pool of connections with the configuration's trust, identity and proxy."""
+    return kubernetes_client.ApiClient(configuration).rest_client.pool_manager
 
-    Clients of several contexts are made at once, and the root logger hands everyone's messages to everyone.
-    """
 
-    def __init__(self) -> None:
-        super().__init__(logging.ERROR)
-        self._thread = threading.get_ident()
-        self.messages: list[str] = []
+def _load(context: str, files: str) -> tuple[Any, Login | None]:
+    merged = KubeConfigMerger(files)
+    # A refreshed OpenID Connect token replaces the one in the file, which could not be refreshed once more.
+    loader = _Loader(merged.config, context, config_base_path=None, config_persister=merged.save_changes)
+    configuration = kubernetes_client.Configuration()
+    loader.load_and_set(configuration)
+    login = loader.login(context)
+    if login:
+        login.apply(configuration)
+    return configuration, login
 
-    def emit(self, record: logging.LogRecord) -> None:
-        if record.module == "kube_config" and threading.get_ident() == self._thread:
-            self.messages.append(record.getMessage())
+
+class _Loader(KubeConfigLoader):  # type: ignore[misc]  # the library has no types
+    """The library's reader of one context, which leaves credential plugins alone."""
+
+    def login(self, context: str) -> Login | None:
+        """How the context's user logs in by a plugin; UsageError for a way that clients no longer have."""
+        user = self._user.value if self._user else {}
+        if "exec" in user:
+            folder = Path(self._get_base_path(self._user.path))
+            return Login(context, user["exec"], folder, self._cluster.value)
+        return None
+
+    def _load_auth_provider_token(self) -> Any:
+        """UsageError for the providers that Kubernetes 1.26 removed: kubectl and helm refuse them as well."""
+        provider = str((self._user.value.get("auth-provider") or {}).get("name", ""))
+        successor = catalogue().providers.get(provider)
+        if successor:
+            raise UsageError(
+                f"{self.current_context['name']}: the kubeconfig logs in by auth-provider {provider}, "
+                "which Kubernetes clients no longer have",
+                hint=f"write the entry anew: {successor}",
+            )
+        return super()._load_auth_provider_token()
+
+    def _load_from_exec_plugin(self) -> None:
+        """Nothing: see ``login``."""
 
 
 def _config_error(context: str, error: Exception, files: str) -> MeshkitError:

@@ -10,7 +10,7 @@ import pytest
 from meshkit.backends import helm as helm_module
 from meshkit.backends.base import InstalledChart
 from meshkit.backends.helm import HelmClient
-from meshkit.errors import MeshkitError, UnreachableError, UsageError
+from meshkit.errors import ForbiddenError, MeshkitError, UnreachableError, UsageError
 
 VERSION = 'case "$*" in version*) printf v3.17.1; exit 0;; esac\n'
 STATUS = (
@@ -134,3 +134,14 @@ def test_repair(tmp_path: Path, status: str, command: str) -> None:
     assert names.index(command) < names.index("upgrade")
     assert not [call for call in calls if "rollback" in call and "--wait" in call]
     assert "canary" not in log.read_text()
+
+
+def test_a_login_plugin_that_fails_for_helm(tmp_path: Path) -> None:
+    """Helm logs in with the same plugin by itself; its failure is told as that, not as an unreachable cluster."""
+    words = (
+        "Error: INSTALLATION FAILED: Kubernetes cluster unreachable: Get 'https://x/version': "
+        "getting credentials: exec: executable aws failed with exit code 255"
+    )
+    with pytest.raises(ForbiddenError, match=r"^aks: helm can't log in: exec: executable aws failed") as caught:
+        helm(tmp_path, f'echo "{words}" >&2; exit 1').release("consul", "consul")
+    assert "kubectl --context aks" in caught.value.hint

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import stat
 from pathlib import Path
 from typing import Any
 
@@ -217,26 +216,3 @@ def test_missing_kubeconfig(tmp_path: Path) -> None:
     """No file at all is said as such."""
     with pytest.raises(UsageError, match="no usable kubeconfig"):
         KubeClient("aks", str(tmp_path / "missing"))
-
-
-def plugin(path: Path, script: str) -> dict[str, Any]:
-    """A user who logs in with a program."""
-    path.write_text(f"#!/bin/sh\n{script}\n")
-    path.chmod(path.stat().st_mode | stat.S_IXUSR)
-    return {"exec": {"apiVersion": "client.authentication.k8s.io/v1", "command": str(path)}}
-
-
-def test_login_plugin(tmp_path: Path, authority: CertificateFiles) -> None:
-    """A plugin's token is used."""
-    credential = '{"apiVersion": "client.authentication.k8s.io/v1", "kind": "ExecCredential", "status": {"token": "t"}}'
-    user = plugin(tmp_path / "login", f"echo '{credential}'")
-    with api_server(authority.issue("server"), VERSION) as url:
-        assert client(tmp_path, url, authority, **user).version() == "v1.34.4"
-
-
-def test_failed_login_plugin(tmp_path: Path, authority: CertificateFiles, capfd: pytest.CaptureFixture[str]) -> None:
-    """A plugin that fails is the error, in its own words, and nothing else is printed."""
-    user = plugin(tmp_path / "login", "echo 'session has expired, run aws sso login' >&2; exit 1")
-    with pytest.raises(ForbiddenError, match="session has expired"):
-        client(tmp_path, "https://127.0.0.1:1", authority, **user)
-    assert capfd.readouterr().err == ""

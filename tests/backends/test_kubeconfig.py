@@ -49,5 +49,5 @@ def test_failed_login_of_another_context(tmp_path: Path) -> None:
                 kubeconfig.load("eks", failing)
         finally:
             answer.write_text(CREDENTIAL)
-        assert list(client.result().configuration.api_key.values()) == ["Bearer t"]
-        client.result().close()
+        configuration, _ = client.result()
+        assert list(configuration.api_key.values()) == ["Bearer t"]

@@ -7,7 +7,7 @@ import json
 import socket
 import ssl
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from ipaddress import ip_address
@@ -93,14 +93,23 @@ class CertificateFiles:
 
 @contextmanager
 def api_server(
-    certificate: tuple[Path, Path], answers: dict[str, tuple[int, str]], *, client_ca: Path | None = None
+    certificate: tuple[Path, Path],
+    answers: dict[str, tuple[int, str]],
+    *,
+    client_ca: Path | None = None,
+    knows: Callable[[str], bool] = lambda _: True,
 ) -> Iterator[str]:
-    """An HTTPS server with fixed answers by path; its URL. ``client_ca`` demands a client certificate."""
+    """An HTTPS server with fixed answers by path; its URL. ``client_ca`` demands a client certificate.
+
+    Who is not known, by the Authorization header or else the client certificate's common name, gets a 401.
+    """
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            status, body = answers.get(self.path.partition("?")[0], (404, '{"message": "not found"}'))
-            self.send_response(status)
+            code, body = answers.get(self.path.partition("?")[0], (404, '{"message": "not found"}'))
+            if not knows(self.headers.get("Authorization") or _common_name(self.connection)):
+                code, body = status(401, "Unauthorized")
+            self.send_response(code)
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
             self.wfile.write(body.encode())
@@ -131,6 +140,11 @@ def api_server(
         server.shutdown()
         thread.join()
         server.server_close()
+
+
+def _common_name(connection: Any) -> str:
+    peer = connection.getpeercert() or {}
+    return next((value for part in peer.get("subject", ()) for key, value in part if key == "commonName"), "")
 
 
 @contextmanager
