@@ -1,7 +1,8 @@
 """Container images without a registry: OCI archives made from the built binaries, kept by content.
 
 Each image is one uncompressed layer: a few binaries, the shared libraries they need, and busybox for a shell.
-Consul's image has curl and grep because readiness probes and start scripts of Consul charts call them.
+Consul's image has curl, grep and docker-entrypoint.sh because readiness probes and start scripts of Consul charts call
+them.
 """
 
 from __future__ import annotations
@@ -37,6 +38,7 @@ ENVOY = "docker.io/envoyproxy/envoy:v1.36.4"
 PYTHON = "docker.io/library/python:3.13-slim"
 LIBRARY = re.compile(r"(?:=> )?(/\S+) \(0x")
 ELF = b"\x7fELF"
+CONSUL_ENTRYPOINT = Path(__file__).with_name("docker-entrypoint.sh")
 ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
 
 
@@ -58,7 +60,11 @@ class Image:
 def catalogue() -> tuple[Image, ...]:
     """The images a node holds; the tools must have been built."""
     tool = toolchain.tool
-    consul = {"/bin/consul": tool("consul"), "/usr/bin/curl": _command("curl")}
+    consul = {
+        "/bin/consul": tool("consul"),
+        "/usr/bin/curl": _command("curl"),
+        "/usr/local/bin/docker-entrypoint.sh": CONSUL_ENTRYPOINT,
+    }
     return (
         Image(PAUSE, {}, "65535:65535", ("/bin/sleep", "infinity")),
         Image(COREDNS, {"/coredns": tool("coredns")}, "0", ("/coredns",), shell=False),

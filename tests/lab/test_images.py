@@ -133,6 +133,14 @@ def test_libraries_are_read_from_what_ldd_says() -> None:
     assert images.LIBRARY.findall(text) == ["/lib/x86_64-linux-gnu/libc.so.6", "/lib64/ld-linux-x86-64.so.2"]
 
 
+def test_consul_is_started_through_the_script_that_the_official_chart_calls() -> None:
+    """It becomes what it is given, so that the agent gets the signals."""
+    done = subprocess.run(
+        [images.CONSUL_ENTRYPOINT, "sh", "-c", 'echo "$0 $1"', "a b", "c"], capture_output=True, check=True
+    )
+    assert done.stdout == b"a b c\n"
+
+
 def _blob(descriptor: dict[str, str]) -> str:
     return f"blobs/sha256/{descriptor['digest'].removeprefix('sha256:')}"
 
