@@ -21,7 +21,10 @@ Manifest = dict[str, Any]
 
 @dataclass(frozen=True)
 class Ref:
-    """Which Kubernetes object: kind, name and namespace (empty for cluster-scoped kinds)."""
+    """Which Kubernetes object: kind, name and namespace (empty for cluster-scoped kinds).
+
+    A kind that meshkit does not know by name is ``plural.version.group``, which kubectl takes too.
+    """
 
     kind: str
     name: str
@@ -97,6 +100,10 @@ class Kube(Protocol):
         """The objects of a kind in a namespace (in all, when empty) that match a label and a field selector."""
         ...
 
+    def create(self, manifest: Manifest) -> Manifest:
+        """Make an object; ConflictError when one of this name is there, which stays as it is."""
+        ...
+
     def apply(self, manifest: Manifest) -> Manifest:
         """Server-side apply as field manager ``meshkit``; returns what the server made of it."""
         ...
@@ -105,8 +112,11 @@ class Kube(Protocol):
         """Merge patch; NotFoundError when there is no such object."""
         ...
 
-    def delete(self, ref: Ref) -> bool:
-        """Delete in the background; False when it was gone already."""
+    def delete(self, ref: Ref, *, version: str = "") -> bool:
+        """Delete in the background; False when it was gone already.
+
+        With a ``version`` (``metadata.resourceVersion``) only while the object has it, else ConflictError.
+        """
         ...
 
     def logs(self, pod: str, namespace: str, container: str, *, lines: int = 20) -> str:

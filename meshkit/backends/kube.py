@@ -15,7 +15,7 @@ from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
-from urllib.parse import quote, urlencode
+from urllib.parse import urlencode
 
 import urllib3
 
@@ -23,6 +23,7 @@ from meshkit.backends import kube_errors, kubeconfig, loopback
 from meshkit.backends.base import Execution, Manifest, Permission, Ref, Reply
 from meshkit.backends.exec import Exec
 from meshkit.backends.forward import Forward
+from meshkit.backends.kube_paths import path_of
 from meshkit.errors import MeshkitError, NotFoundError, UnreachableError
 
 FIELD_MANAGER = "meshkit"
@@ -32,26 +33,6 @@ REFUSALS = frozenset({kube_errors.UNAUTHORIZED, kube_errors.FORBIDDEN, kube_erro
 
 HISTORY_LINES, HISTORY_BYTES = 20_000, 2 << 20
 """The newest lines are wanted; the API's own limit, limitBytes, would keep the oldest."""
-
-KINDS = {
-    "Namespace": ("v1", "namespaces"),
-    "Node": ("v1", "nodes"),
-    "Secret": ("v1", "secrets"),
-    "ConfigMap": ("v1", "configmaps"),
-    "CronJob": ("batch/v1", "cronjobs"),
-    "Service": ("v1", "services"),
-    "Pod": ("v1", "pods"),
-    "Event": ("v1", "events"),
-    "Endpoints": ("v1", "endpoints"),
-    "PersistentVolumeClaim": ("v1", "persistentvolumeclaims"),
-    "StatefulSet": ("apps/v1", "statefulsets"),
-    "Deployment": ("apps/v1", "deployments"),
-    "ReplicaSet": ("apps/v1", "replicasets"),
-    "Job": ("batch/v1", "jobs"),
-    "NetworkPolicy": ("networking.k8s.io/v1", "networkpolicies"),
-    "StorageClass": ("storage.k8s.io/v1", "storageclasses"),
-}
-"""Kind to API version and resource, for every kind meshkit touches."""
 
 
 class KubeClient:
@@ -104,7 +85,7 @@ class KubeClient:
     def get(self, ref: Ref) -> Manifest | None:
         """See ``base.Kube``."""
         try:
-            found: Manifest = self._json("GET", _path(ref.kind, ref.namespace, ref.name))
+            found: Manifest = self._json("GET", path_of(ref.kind, ref.namespace, ref.name))
         except NotFoundError:
             return None
         return found
@@ -113,13 +94,19 @@ class KubeClient:
         """See ``base.Kube``."""
         chosen = {"labelSelector": selector, "fieldSelector": fields}
         query = {name: value for name, value in chosen.items() if value}
-        items: Sequence[Manifest] = self._json("GET", _path(kind, namespace), query=query)["items"]
+        items: Sequence[Manifest] = self._json("GET", path_of(kind, namespace), query=query)["items"]
         return items
+
+    def create(self, manifest: Manifest) -> Manifest:
+        """See ``base.Kube``."""
+        path = path_of(manifest["kind"], manifest["metadata"].get("namespace", ""))
+        made: Manifest = self._json("POST", path, manifest, query={"fieldManager": FIELD_MANAGER})
+        return made
 
     def apply(self, manifest: Manifest) -> Manifest:
         """See ``base.Kube``."""
         meta = manifest["metadata"]
-        path = _path(manifest["kind"], meta.get("namespace", ""), meta["name"])
+        path = path_of(manifest["kind"], meta.get("namespace", ""), meta["name"])
         query = {"fieldManager": FIELD_MANAGER, "force": "true"}
         applied: Manifest = self._json(
             "PATCH", path, manifest, query=query, content_type="application/apply-patch+yaml"
@@ -128,15 +115,18 @@ class KubeClient:
 
     def patch(self, ref: Ref, body: Manifest, *, subresource: str = "") -> Manifest:
         """See ``base.Kube``."""
-        path = _path(ref.kind, ref.namespace, ref.name, subresource)
+        path = path_of(ref.kind, ref.namespace, ref.name, subresource)
         query = {"fieldManager": FIELD_MANAGER}
         patched: Manifest = self._json("PATCH", path, body, query=query, content_type="application/merge-patch+json")
         return patched
 
-    def delete(self, ref: Ref) -> bool:
+    def delete(self, ref: Ref, *, version: str = "") -> bool:
         """See ``base.Kube``."""
+        options: Manifest = {"propagationPolicy": "Background"}
+        if version:
+            options["preconditions"] = {"resourceVersion": version}
         try:
-            self._json("DELETE", _path(ref.kind, ref.namespace, ref.name), {"propagationPolicy": "Background"})
+            self._json("DELETE", path_of(ref.kind, ref.namespace, ref.name), options)
         except NotFoundError:
             return False
         return True
@@ -145,7 +135,7 @@ class KubeClient:
         """See ``base.Kube``."""
         query = {"container": container, "tailLines": str(lines)}
         try:
-            return self._send("GET", _path("Pod", namespace, pod, "log"), query=query).data.decode(errors="replace")
+            return self._send("GET", path_of("Pod", namespace, pod, "log"), query=query).data.decode(errors="replace")
         except UnreachableError:
             raise
         except MeshkitError:
@@ -161,7 +151,7 @@ class KubeClient:
             "previous": str(previous).lower(),
         }
         try:
-            data = self._send("GET", _path("Pod", namespace, pod, "log"), query=query).data
+            data = self._send("GET", path_of("Pod", namespace, pod, "log"), query=query).data
         except UnreachableError:
             raise
         except MeshkitError:
@@ -170,7 +160,7 @@ class KubeClient:
 
     def pod_get(self, pod: str, namespace: str, port: int, path: str = "/") -> tuple[int, str]:
         """See ``base.Kube``."""
-        url = _path("Pod", namespace, f"{pod}:{port}", "proxy") + path
+        url = path_of("Pod", namespace, f"{pod}:{port}", "proxy") + path
         response = self._raw("GET", url, None, {}, "")
         # These are the API server's own words, about the pod or about us; a 503 may be either's, and is an observation.
         if response.status in REFUSALS and b'"kind":"Status"' in response.data:
@@ -183,7 +173,7 @@ class KubeClient:
         """See ``base.Kube``."""
         query = [("container", container), ("stdin", "true"), ("stdout", "true"), ("stderr", "true")]
         query += [("command", word) for word in command]
-        url = f"{self._configuration.host}{_path('Pod', namespace, pod, 'exec')}?{urlencode(query)}"
+        url = f"{self._configuration.host}{path_of('Pod', namespace, pod, 'exec')}?{urlencode(query)}"
         return Exec(self._configuration, url, self._headers, self._context, pod)
 
     def loopback_get(self, pod: str, namespace: str, port: int, paths: Sequence[str]) -> Sequence[str]:
@@ -198,7 +188,7 @@ class KubeClient:
 
     def forward(self, pod: str, namespace: str, port: int) -> AbstractContextManager[int]:
         """See ``base.Kube``."""
-        url = f"{self._configuration.host}{_path('Pod', namespace, pod, 'portforward')}?ports={port}"
+        url = f"{self._configuration.host}{path_of('Pod', namespace, pod, 'portforward')}?ports={port}"
         return Forward(self._configuration, url, self._headers)
 
     def _headers(self) -> dict[str, str]:
@@ -238,8 +228,9 @@ class KubeClient:
     ) -> urllib3.BaseHTTPResponse:
         url = f"{self._configuration.host}{path}" + (f"?{urlencode(query)}" if query else "")
         payload = json.dumps(body).encode() if body is not None else None
-        # Every request here may be sent twice. A connection that idled too long is found closed on its next use, and a
-        # credential that was revoked, or whose end was not told, is found out by a 401.
+        # Every request here may be sent twice: a create then conflicts, and whoever made it looks again. A connection
+        # that idled too long is found closed on its next use, and a credential that was revoked, or whose end was not
+        # told, is found out by a 401.
         for tries_left in (1, 0):
             login = self._headers()
             headers = login | {"Accept": "application/json"} | ({"Content-Type": content_type} if payload else {})
@@ -261,14 +252,3 @@ class KubeClient:
         return kube_errors.of_status(
             self._context, response.status, response.data, request, self._configuration.cert_file
         )
-
-
-def _path(kind: str, namespace: str, name: str = "", subresource: str = "") -> str:
-    """The REST path of a kind's collection, of an object or of its subresource."""
-    version, resource = KINDS[kind]
-    parts = ["/api/v1" if version == "v1" else f"/apis/{version}"]
-    if namespace:
-        parts.append(f"namespaces/{quote(namespace)}")
-    parts.append(resource)
-    parts.extend(quote(part, safe=":") for part in (name, subresource) if part)
-    return "/".join(parts)

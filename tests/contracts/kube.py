@@ -55,6 +55,19 @@ class KubeContract:
         with pytest.raises(NotFoundError, match="namespaces"):
             kube.apply(config_map("one", f"{namespace}-missing"))
 
+    def test_create(self, kube: Kube, namespace: str) -> None:
+        """Create makes what is not there, and leaves what is there as it is."""
+        made = kube.create(config_map("one", namespace, key="value"))
+        assert {"uid", "resourceVersion", "creationTimestamp"} <= made["metadata"].keys()
+        with pytest.raises(ConflictError, match="one"):
+            kube.create(config_map("one", namespace, key="other"))
+        assert (kube.get(Ref("ConfigMap", "one", namespace)) or {})["data"] == {"key": "value"}
+
+    def test_create_in_a_missing_namespace(self, kube: Kube, namespace: str) -> None:
+        """The namespace has to be there first."""
+        with pytest.raises(NotFoundError, match="namespaces"):
+            kube.create(config_map("one", f"{namespace}-missing"))
+
     def test_secret(self, kube: Kube, namespace: str) -> None:
         """A Secret keeps its bytes, and is Opaque when nothing else was said."""
         data = {"key": base64.b64encode(b"\0\xff").decode()}
@@ -111,6 +124,38 @@ class KubeContract:
         assert kube.delete(Ref("ConfigMap", "one", namespace)) is True
         assert kube.get(Ref("ConfigMap", "one", namespace)) is None
         assert kube.delete(Ref("ConfigMap", "one", namespace)) is False
+
+    def test_delete_outdated(self, kube: Kube, namespace: str) -> None:
+        """An object that has changed since is not deleted; with its own version, or when it is gone, all is as ever."""
+        ref = Ref("ConfigMap", "one", namespace)
+        old = kube.apply(config_map("one", namespace, a="1"))["metadata"]["resourceVersion"]
+        new = kube.apply(config_map("one", namespace, a="2"))["metadata"]["resourceVersion"]
+        with pytest.raises(ConflictError):
+            kube.delete(ref, version=old)
+        assert kube.get(ref) is not None
+        assert kube.delete(ref, version=new) is True
+        assert kube.delete(ref, version=new) is False
+
+    def test_dotted_kind(self, kube: Kube, namespace: str) -> None:
+        """A kind may be named as kubectl does, by plural, version and group."""
+        kind = "leases.v1.coordination.k8s.io"
+        lease = {"apiVersion": "coordination.k8s.io/v1", "kind": "Lease"}
+        kube.apply(lease | {"metadata": {"name": "one", "namespace": namespace}, "spec": {"holderIdentity": "me"}})
+        assert (kube.get(Ref(kind, "one", namespace)) or {})["spec"]["holderIdentity"] == "me"
+        assert _names(kube.list(kind, namespace)) == ["one"]
+        kube.patch(Ref(kind, "one", namespace), {"spec": {"holderIdentity": "you"}})
+        assert (kube.get(Ref("Lease", "one", namespace)) or {})["spec"]["holderIdentity"] == "you"
+        assert kube.delete(Ref(kind, "one", namespace)) is True
+
+    def test_unknown_kind(self, kube: Kube, namespace: str) -> None:
+        """Of a kind whose definition is not in the cluster there is nothing, and nothing can be made or listed."""
+        kind = "ServiceIntentions"
+        assert kube.get(Ref(kind, "one", namespace)) is None
+        with pytest.raises(NotFoundError):
+            kube.list(kind, namespace)
+        metadata = {"name": "one", "namespace": namespace}
+        with pytest.raises(NotFoundError):
+            kube.create({"apiVersion": "consul.hashicorp.com/v1alpha1", "kind": kind, "metadata": metadata})
 
     def test_finalizer(self, kube: Kube, namespace: str) -> None:
         """A deleted object with a finalizer stays, marked; without the finalizer it goes."""

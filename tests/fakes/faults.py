@@ -12,6 +12,7 @@ from meshkit.errors import ForbiddenError, UnreachableError
 
 WRITES = frozenset(
     {
+        "create",
         "apply",
         "patch",
         "delete",

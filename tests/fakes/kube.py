@@ -8,13 +8,14 @@ import uuid
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from copy import deepcopy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from fakes import objects, workloads
 from fakes.agent import Agents
 from fakes.captures import Captures
 from fakes.clock import FakeClock
+from fakes.definitions import DEFINITION, Kinds
 from fakes.faults import Faults
 from fakes.loopback import Loopback
 from fakes.workloads import Rollout
@@ -23,6 +24,9 @@ from meshkit.errors import ConflictError, MeshkitError, NotFoundError
 
 Key = tuple[str, str, str]
 Answer = Callable[[str, int, str], tuple[int, str]]
+Admission = Callable[[Manifest, Manifest | None], None]
+"""Asked of each write with the object as it would be and as it is; raises to refuse it."""
+
 NAMESPACE_LINGERS = 2
 """Looks at a deleted namespace before it is gone."""
 
@@ -64,6 +68,8 @@ class FakeCluster:
         self.agents = Agents()
         self.captures = Captures()
         self.loopback = Loopback(context)
+        self.admission: Admission | None = None
+        self.controllers: list[Callable[[], None]] = []
         for name in ("default", "kube-system"):
             self.put({"kind": "Namespace", "metadata": {"name": name}})
         self.put(
@@ -125,14 +131,17 @@ class FakeCluster:
         return self.faults.allows(permission.verb, permission.resource)
 
     def get(self, ref: Ref) -> Manifest | None:
+        ref = self._plain(ref)
         self.faults.check("get", objects.resource_of(ref.kind))
         with self.lock:
             self._settle(ref.kind, ref.namespace, ref.name)
             return self.find(ref)
 
     def list(self, kind: str, namespace: str = "", *, selector: str = "", fields: str = "") -> Sequence[Manifest]:
+        kind = self._plain(Ref(kind, "")).kind
         self.faults.check("list", objects.resource_of(kind))
         with self.lock:
+            self._kinds().require(kind)
             self._settle(kind, namespace, "")
             chosen = [
                 deepcopy(manifest)
@@ -141,6 +150,17 @@ class FakeCluster:
             ]
         # The API server leaves these out of a list's items.
         return [{k: v for k, v in item.items() if k not in ("kind", "apiVersion")} for item in chosen]
+
+    def create(self, manifest: Manifest) -> Manifest:
+        self.faults.check("create", objects.resource_of(manifest["kind"]))
+        key = _key(manifest)
+        with self.lock:
+            self._kinds().require_lasting(manifest["kind"])
+            self._require_namespace(key)
+            if key in self._objects:
+                raise ConflictError(f'{self._context}: {objects.resource_of(key[0])} "{key[2]}" already exists')
+            self._admit(manifest, None)
+            return deepcopy(self._store(key, manifest))
 
     def apply(self, manifest: Manifest) -> Manifest:
         self.faults.check("apply", objects.resource_of(manifest["kind"]))
@@ -153,6 +173,7 @@ class FakeCluster:
             return deepcopy(self._store(key, objects.merge(left, manifest)))
 
     def patch(self, ref: Ref, body: Manifest, *, subresource: str = "") -> Manifest:
+        ref = self._plain(ref)
         resource = objects.resource_of(ref.kind)
         self.faults.check("patch", f"{resource}/{subresource}" if subresource == "ephemeralcontainers" else resource)
         key = (ref.kind, ref.namespace, ref.name)
@@ -166,19 +187,24 @@ class FakeCluster:
             changed = {k: v for k, v in body.items() if (k == "status") == (subresource == "status")}
             if subresource == "ephemeralcontainers":
                 changed |= {"status": self.captures.admit(self._context, found, body)}
+            if not subresource:
+                self._admit(objects.merge_patch(found, changed), found)
             patched = deepcopy(self._store(key, objects.merge_patch(found, changed)))
             if patched["metadata"].get("deletionTimestamp") and not patched["metadata"].get("finalizers"):
                 self._remove(key)
             return patched
 
-    def delete(self, ref: Ref) -> bool:
+    def delete(self, ref: Ref, *, version: str = "") -> bool:
+        ref = self._plain(ref)
         self.faults.check("delete", objects.resource_of(ref.kind))
         key = (ref.kind, ref.namespace, ref.name)
         with self.lock:
             if key not in self._objects:
                 return False
+            if version not in ("", self._objects[key]["metadata"]["resourceVersion"]):
+                raise ConflictError(f"{self._context}: {ref}: the ResourceVersion in the precondition does not match")
             if self._objects[key]["metadata"].get("finalizers"):
-                self._objects[key]["metadata"]["deletionTimestamp"] = self._stamp()
+                self._objects[key]["metadata"].setdefault("deletionTimestamp", self._stamp())
             elif ref.kind == "Namespace":
                 self._empty(ref.name)
             else:
@@ -239,6 +265,17 @@ class FakeCluster:
 
     # The rules behind it.
 
+    def _kinds(self) -> Kinds:
+        return Kinds(self._context, [m for (kind, _, _), m in self._objects.items() if kind == DEFINITION])
+
+    def _plain(self, ref: Ref) -> Ref:
+        with self.lock:
+            return replace(ref, kind=self._kinds().plain(ref.kind))
+
+    def _admit(self, manifest: Manifest, found: Manifest | None) -> None:
+        if self.admission:
+            self.admission(deepcopy(manifest), deepcopy(found))
+
     def _store(self, key: Key, manifest: Manifest) -> Manifest:
         """Keep an object, with the metadata that the API server adds; an unchanged one keeps its version."""
         manifest = deepcopy(manifest)
@@ -264,6 +301,10 @@ class FakeCluster:
 
     def _settle(self, kind: str, namespace: str, name: str) -> None:
         """Let controllers have done what they do between two looks at these objects."""
+        for controller in self.controllers:
+            controller()
+        for definition in self._kinds().terminating():
+            self._clean_up(definition)
         for key in [k for k in self._objects if k[0] == kind and namespace in ("", k[1]) and name in ("", k[2])]:
             manifest = self._objects[key]
             if kind in workloads.WORKLOADS:
@@ -275,6 +316,15 @@ class FakeCluster:
                 self._lingering[key[2]] -= 1
                 if self._lingering[key[2]] <= 0:
                     del self._lingering[key[2]], self._objects[key]
+
+    def _clean_up(self, kind: str) -> None:
+        """Delete what there is of a kind whose definition goes, and the definition with the last of it."""
+        for key in [key for key in self._objects if key[0] == kind]:
+            self.delete(Ref(*(key[0], key[2], key[1])))
+        if not any(key[0] == kind for key in self._objects):
+            names = [k for k, m in self._objects.items() if k[0] == DEFINITION and m["spec"]["names"]["kind"] == kind]
+            for key in names:
+                self._remove(key)
 
     def _roll_out(self, key: Key, manifest: Manifest) -> None:
         reason = self.rollouts.get(key, Rollout()).look()

@@ -9,13 +9,14 @@ from typing import Any
 from meshkit.backends.base import Manifest
 
 CLUSTER_SCOPED = frozenset({"Namespace", "Node", "StorageClass", "PersistentVolume"})
+UNCHANGING = frozenset({"endpoints", "serviceintentions", "proxydefaults", "servicedefaults"})
 
 
 def resource_of(kind: str) -> str:
     """A kind's plural as the API server and its permissions write it."""
     name = kind.lower()
     if name.endswith("s"):
-        return name if name == "endpoints" else f"{name}es"
+        return name if name in UNCHANGING else f"{name}es"
     return f"{name[:-1]}ies" if name.endswith("y") else f"{name}s"
 
 
