@@ -15,7 +15,7 @@ from meshkit.backends.base import Consul, Helm, Kube
 from meshkit.backends.clock import SystemClock
 from meshkit.backends.consul import ConsulClient
 from meshkit.backends.kube import KubeClient
-from meshkit.consul.names import SERVER_SELECTOR
+from meshkit.consul.names import HTTPS_PORT, SERVER_SELECTOR
 from meshkit.errors import MeshkitError, UnreachableError, UsageError
 from meshkit.events import Observer
 from meshkit.federation import access
@@ -24,7 +24,6 @@ from meshkit.federation.state import State
 from meshkit.kubernetes import is_ready
 from meshkit.model import Datacenter, Federation
 
-HTTPS_PORT = 8501
 T = TypeVar("T")
 
 

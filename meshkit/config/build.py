@@ -25,6 +25,7 @@ _OWNED = {
     ("global", "datacenter"): "it is the name under datacenters",
     ("server", "replicas"): "set servers",
     ("meshGateway", "replicas"): "set gateways",
+    ("meshGateway", "containerPort"): "meshkit's Service leads to it",
 }
 """Helm values that have a key of their own here, or none on purpose: two places for one thing would disagree."""
 

@@ -73,12 +73,21 @@ class TokenSpec:
         return same and len(identities) == len(services) and not more
 
 
-def tokens(datacenters: Sequence[str]) -> tuple[TokenSpec, ...]:
-    """Every token but the management token, which the primary's servers make of their own configuration."""
-    return (
+def policies(*, official: bool) -> dict[str, str]:
+    """Rules by policy; the official chart's job makes its own for everything but the probe."""
+    return {name: rules for name, rules in POLICIES.items() if not official or name == "meshkit-probe"}
+
+
+def tokens(datacenters: Sequence[str], *, official: bool = False) -> tuple[TokenSpec, ...]:
+    """Every token but the management token, which the primary's servers make of their own configuration.
+
+    With the official chart its job makes the replication token, and servers and gateways log in by themselves.
+    """
+    every = (
         TokenSpec("replication", ("meshkit-replication",)),
         TokenSpec("agent", ("meshkit-agent",)),
         TokenSpec("dns", ("meshkit-dns",)),
         TokenSpec("mesh-gateway", ("meshkit-mesh-gateway",)),
         TokenSpec("probe", ("meshkit-probe",), tuple(probe_service(name) for name in datacenters)),
     )
+    return tuple(spec for spec in every if not official or spec.name == "probe")

@@ -26,6 +26,9 @@ SERVERS, GATEWAY, PROBE = "consul-server", "consul-mesh-gateway", "mesh-probe"
 SERVER_API = "consul-server-api"
 """The Service of a datacenter's servers: HTTPS and gRPC."""
 
+HTTPS_PORT, OFFICIAL_GRPC_PORT = 8501, 8502
+"""Of a server: the API in both charts, and gRPC with TLS in the official one, which has it on 8503 in the light one."""
+
 SERVER_SELECTOR = "app=consul,component=server"
 GATEWAY_SELECTOR = "app=consul,component=mesh-gateway"
 PROBE_SELECTOR = "app=mesh-probe,release=mesh-probe"
@@ -40,6 +43,9 @@ AGENT_CONTAINER, AGENT_PORT = "agent", 9100
 
 GATEWAY_SERVICE = "meshkit-mesh-gateway"
 """The public Service, meshkit's own."""
+
+GATEWAY_CONTAINER_PORT = 8443
+"""Where the gateway's Envoy listens in its pod, in both charts: unprivileged, so that it needs no capability."""
 
 
 def agent_archive(digest: str) -> str:

@@ -25,6 +25,11 @@ def default() -> str:
     return str(_facts()["default"])
 
 
+def collector_version() -> str:
+    """The telemetry collector that every known version names."""
+    return str(_facts()["collector"])
+
+
 def versions() -> tuple[str, ...]:
     """Every version that meshkit is known to work with, the oldest first."""
     return tuple(_facts()["consul"])

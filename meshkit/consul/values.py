@@ -1,14 +1,24 @@
 """Helm values of a datacenter, in the keys of the official chart.
 
-One rendering for every chart; what only the light chart knows is added in one place, ``_light``.
+One rendering for every chart; what only one of them knows is added in one place each, ``_official`` and ``_light``.
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
-from meshkit.consul.names import CA, CONSUL_RELEASE, GOSSIP, SERVER_CERT, TOKENS, probe_service
+from meshkit.consul import images
+from meshkit.consul.names import (
+    CA,
+    CONSUL_RELEASE,
+    GATEWAY_CONTAINER_PORT,
+    GOSSIP,
+    SERVER_CERT,
+    TOKENS,
+    probe_service,
+)
 from meshkit.model import Datacenter, Federation, host_port
 
 SCHEDULE_IMAGES = ("imagePython", "imagePullPolicy", "imagePullSecrets")
@@ -67,10 +77,14 @@ def consul_values(
             "primaryDatacenter": primary.name,
             "primaryGateways": [host_port(addresses[primary.name], primary.gateway_port)],
         }
-    merged = merge(merge(values, _light()), datacenter.values)
-    # A text replaces a text: the user's annotations would switch off the rolling of servers.
+    own = _official(federation, datacenter) if federation.official else _light(federation)
+    merged = merge(merge(values, own), datacenter.values)
+    # A text replaces a text: the user's annotations would switch off the rolling of servers, and so on.
     if isinstance(merged["server"], Mapping):
-        merged["server"] = merge(merged["server"], {"annotations": values["server"]["annotations"]})
+        texts = {"annotations": values["server"]["annotations"]}
+        if federation.official:
+            texts["extraConfig"] = _extra_config(datacenter)
+        merged["server"] = merge(merged["server"], texts)
     return merged
 
 
@@ -80,7 +94,7 @@ def probe_values(federation: Federation, datacenter: Datacenter, archive: str) -
     ``archive`` is the ConfigMap of the agent's program. The user's own values for the probe lie over all.
     """
     values = {
-        **_images(datacenter),
+        **_images(federation, datacenter),
         "service": probe_service(datacenter.name),
         "datacenter": datacenter.name,
         "consulName": CONSUL_RELEASE,
@@ -97,10 +111,10 @@ def probe_values(federation: Federation, datacenter: Datacenter, archive: str) -
 
 def schedule_values(federation: Federation, datacenter: Datacenter, archive: str) -> Values:
     """Values of the schedule's release but for the probes themselves: identity, program, the user's registry."""
-    images = {key: value for key, value in _images(datacenter).items() if key in SCHEDULE_IMAGES}
+    ours = {key: value for key, value in _images(federation, datacenter).items() if key in SCHEDULE_IMAGES}
     theirs = {key: datacenter.probe[key] for key in SCHEDULE_IMAGES if key in datacenter.probe}
     return {
-        **images,
+        **ours,
         **theirs,
         "source": datacenter.name,
         "federation": federation.name,
@@ -131,20 +145,58 @@ def merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> Values:
     return merged
 
 
-def _light() -> Values:
+def _light(federation: Federation) -> Values:
     """What the light chart needs beyond the official one: tokens that are made outside."""
-    return {
+    values = {
         "global": {"acls": {"agentToken": _token("agent"), "dnsToken": _token("dns")}},
         "meshGateway": {"aclToken": _token("mesh-gateway")},
     }
+    return merge(values, images.for_light(federation.image_registry))
 
 
-def _images(datacenter: Datacenter) -> Values:
-    """Where the user's images come from; what is not set stays the chart's own."""
+def _official(federation: Federation, datacenter: Datacenter) -> Values:
+    """What the official chart needs beyond the light one.
+
+    Its jobs make tokens, and every component logs in by the cluster's own API server, so the primary's servers must
+    reach those of the others. The replication token is made by the primary's job with the secret that it finds here.
+    The chart always makes a Service of its own for the gateway: it stays inside, or it would be a second load balancer.
+    """
+    values: Values = {
+        "connectInject": {"enabled": True, "default": False, "transparentProxy": {"defaultEnabled": False}},
+        "meshGateway": {"containerPort": GATEWAY_CONTAINER_PORT, "service": {"type": "ClusterIP"}},
+    }
+    if datacenter.primary:
+        acls = {"createReplicationToken": True, "replicationToken": _token("replication")}
+        values["global"] = {"acls": acls}
+    else:
+        values["global"] = {"federation": {"k8sAuthMethodHost": datacenter.api_server}}
+    return merge(values, images.for_official(federation.image_registry, federation.chart_version))
+
+
+def _extra_config(datacenter: Datacenter) -> str:
+    """Consul's own settings as JSON text, the user's over meshkit's; what is no JSON object is left to be refused.
+
+    A secondary's first try to join fails, since the primary's gateway is not there yet, and the next one would come
+    after half a minute.
+    """
+    server = datacenter.values.get("server")
+    theirs = server.get("extraConfig") if isinstance(server, Mapping) else None
+    try:
+        over = json.loads(theirs) if isinstance(theirs, str) and theirs.strip() else {}
+    except ValueError:
+        over = None
+    if not isinstance(over, Mapping):
+        return str(theirs)
+    return json.dumps({"disable_update_check": True, "retry_interval_wan": "3s", **over})
+
+
+def _images(federation: Federation, datacenter: Datacenter) -> Values:
+    """Where the probe's images come from: the user's values for Consul, the registry; else they stay the chart's."""
     theirs = datacenter.values.get("global")
+    own = images.for_probe(federation)
     if not isinstance(theirs, Mapping):
-        return {}
-    return {key: theirs[name] for key, name in PROBE_IMAGES.items() if theirs.get(name)}
+        return own
+    return own | {key: theirs[name] for key, name in PROBE_IMAGES.items() if theirs.get(name)}
 
 
 def _annotations(datacenter: Datacenter, certificate: str) -> str:

@@ -19,8 +19,6 @@ from meshkit.pki.material import PrivateKey
 MANAGED = {"app.kubernetes.io/managed-by": "meshkit"}
 MANAGED_SELECTOR = "app.kubernetes.io/managed-by=meshkit"
 FEDERATION_CONFIGMAP = "meshkit-federation"
-GATEWAY_TARGET_PORT = 8443
-"""Where the gateway's Envoy listens in its pod: unprivileged, so that it needs no capability."""
 
 
 def namespace(name: str) -> Manifest:
@@ -61,22 +59,43 @@ def gateway_service(datacenter: Datacenter) -> Manifest:
         "type": "LoadBalancer",
         "selector": {"app": "consul", "component": "mesh-gateway"},
         "ports": [
-            {"name": "gateway", "protocol": "TCP", "port": datacenter.gateway_port, "targetPort": GATEWAY_TARGET_PORT}
+            {
+                "name": "gateway",
+                "protocol": "TCP",
+                "port": datacenter.gateway_port,
+                "targetPort": names.GATEWAY_CONTAINER_PORT,
+            }
         ],
     }
     return _object("Service", names.GATEWAY_SERVICE, datacenter) | {"spec": spec}
 
 
-def secrets(
-    datacenter: Datacenter, ca_certificate: str, server: tuple[str, PrivateKey], held: FederationSecrets
-) -> tuple[Manifest, ...]:
-    """Every Secret of a datacenter; ``server`` is the server's certificate (PEM) and key.
+def server_service(datacenter: Datacenter) -> Manifest:
+    """The servers' API at one address, as the light chart brings it; the official one has only a headless Service.
 
-    The bootstrap token manages the whole federation, so it is put in the primary alone; the replication token is
-    for secondaries.
+    ``consul connect envoy`` writes an address into the probe's bootstrap, and a pod's own would not outlive the pod.
     """
-    left_out = "replication" if datacenter.primary else "bootstrap"
-    tokens = {secret: held.tokens[token] for token, secret in names.TOKENS.items() if token != left_out}
+    ports = [("https", 8501, names.HTTPS_PORT), ("grpc-tls", 8503, names.OFFICIAL_GRPC_PORT)]
+    spec = {
+        "type": "ClusterIP",
+        "selector": {"app": "consul", "component": "server"},
+        "ports": [
+            {"name": name, "protocol": "TCP", "port": port, "targetPort": target} for name, port, target in ports
+        ],
+    }
+    return _object("Service", names.SERVER_API, datacenter) | {"spec": spec}
+
+
+def secrets(
+    datacenter: Datacenter,
+    ca_certificate: str,
+    server: tuple[str, PrivateKey],
+    held: FederationSecrets,
+    *,
+    official: bool = False,
+) -> tuple[Manifest, ...]:
+    """Every Secret of a datacenter; ``server`` is the server's certificate (PEM) and key."""
+    tokens = {names.TOKENS[token]: held.tokens[token] for token in _tokens(datacenter, official=official)}
     certificate, key = server
     return (
         _secret(names.CA, datacenter, {"tls.crt": ca_certificate}),
@@ -84,6 +103,18 @@ def secrets(
         _secret(names.GOSSIP, datacenter, {"key": held.gossip.reveal()}),
         *(_secret(name, datacenter, {"token": token.reveal()}) for name, token in tokens.items()),
     )
+
+
+def _tokens(datacenter: Datacenter, *, official: bool) -> tuple[str, ...]:
+    """The tokens that a datacenter's charts read.
+
+    The bootstrap token manages the whole federation, so it is put in the primary alone. The replication token is for
+    secondaries; the official chart's job in the primary makes it, and so must know it too.
+    """
+    if official:
+        return ("bootstrap", "replication", "probe") if datacenter.primary else ("replication", "probe")
+    left_out = "replication" if datacenter.primary else "bootstrap"
+    return tuple(token for token in names.TOKENS if token != left_out)
 
 
 def data_differs(wanted: Manifest, found: Manifest | None) -> bool:

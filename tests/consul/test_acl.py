@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from meshkit.consul import names
+from meshkit.consul import acl, names
 from meshkit.consul.acl import POLICIES, TokenSpec, tokens
 
 SPEC = TokenSpec("probe", ("meshkit-probe",), ("mesh-probe-aks", "mesh-probe-eks"))
@@ -26,6 +26,13 @@ def held(**changes: Any) -> dict[str, Any]:
 def test_there_is_a_token_for_every_secret_but_the_management_token() -> None:
     """The primary's servers make that one of their own configuration."""
     assert {spec.name for spec in tokens(["aks", "eks"])} == set(names.TOKENS) - {"bootstrap"}
+
+
+def test_the_official_chart_makes_all_but_the_probes() -> None:
+    """Its job makes the others, and two hands on one token would undo each other's work."""
+    assert [token.name for token in acl.tokens(["aks"], official=True)] == ["probe"]
+    assert list(acl.policies(official=True)) == ["meshkit-probe"]
+    assert acl.policies(official=False) == acl.POLICIES
 
 
 def test_every_policy_is_used_and_every_used_policy_exists() -> None:

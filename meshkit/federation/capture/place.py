@@ -6,10 +6,15 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
 from meshkit.backends.base import Kube, Manifest, Ref
-from meshkit.consul.names import AGENT_CONTAINER, GATEWAY_SELECTOR, GATEWAY_SERVICE, PROBE_SELECTOR
+from meshkit.consul.names import (
+    AGENT_CONTAINER,
+    GATEWAY_CONTAINER_PORT,
+    GATEWAY_SELECTOR,
+    GATEWAY_SERVICE,
+    PROBE_SELECTOR,
+)
 from meshkit.errors import MeshkitError, UsageError
 from meshkit.federation.context import Context
-from meshkit.federation.objects import GATEWAY_TARGET_PORT
 from meshkit.kubernetes import load_balancer_address
 from meshkit.model import Datacenter
 
@@ -73,12 +78,12 @@ def _name(pod: Manifest) -> str:
 def _listening(kube: Kube, dc: Datacenter, pod: Manifest) -> int:
     """The gateway's port inside its pod: the Service says, by number or by the name of a container's port."""
     service = kube.get(Ref("Service", GATEWAY_SERVICE, dc.namespace))
-    target = service["spec"]["ports"][0].get("targetPort") if service else GATEWAY_TARGET_PORT
+    target = service["spec"]["ports"][0].get("targetPort") if service else GATEWAY_CONTAINER_PORT
     for container in pod["spec"]["containers"]:
         for port in container.get("ports", ()):
             if port.get("name") == target:
                 return int(port["containerPort"])
-    return target if isinstance(target, int) else GATEWAY_TARGET_PORT
+    return target if isinstance(target, int) else GATEWAY_CONTAINER_PORT
 
 
 def _local(kube: Kube, dc: Datacenter) -> Iterator[tuple[str, str]]:

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from meshkit.consul.names import SERVER_API, probe_service
+from meshkit.consul.names import HTTPS_PORT, SERVER_API, probe_service
 from meshkit.consul.values import upstream_ports
 from meshkit.errors import UsageError
 from meshkit.federation.context import Context
@@ -28,7 +28,6 @@ from meshkit.probes.mechanisms.tls import TlsTarget
 from meshkit.probes.probe import Probe, Series, Target
 from meshkit.probes.wanted import LADDER, LOCAL, SERVICE, Wanted
 
-HTTPS_PORT = 8501
 NEEDS_CLUSTER = frozenset({RPC, MESH})
 """Rungs that begin inside a cluster: at its own servers, or in a sidecar."""
 

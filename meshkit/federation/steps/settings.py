@@ -28,7 +28,7 @@ def plan(context: Context) -> tuple[Change, ...]:
     try:
         consul = context.consul(primary.name)
         return (
-            *_policies(consul, primary),
+            *_policies(context, consul),
             *(Change("create", what, primary.name) for what in _lacking(context, consul)),
         )
     except MeshkitError:
@@ -54,9 +54,10 @@ def _leaderless(context: Context, primary: Datacenter) -> str:
     return ""
 
 
-def _policies(consul: Consul, primary: Datacenter) -> Iterator[Change]:
-    held = consul.policy_rules(acl.POLICIES)
-    for name, rules in acl.POLICIES.items():
+def _policies(context: Context, consul: Consul) -> Iterator[Change]:
+    primary, wanted = context.federation.primary, acl.policies(official=context.federation.official)
+    held = consul.policy_rules(wanted)
+    for name, rules in wanted.items():
         if name not in held:
             yield Change("create", f"ACL policy {name}", primary.name)
         elif held[name] != rules:
@@ -75,7 +76,7 @@ def _lacking(context: Context, consul: Consul) -> Iterator[str]:
 
 
 def _write_acls(context: Context, consul: Consul) -> None:
-    for name, rules in acl.POLICIES.items():
+    for name, rules in acl.policies(official=context.federation.official).items():
         consul.write_policy(name, rules, f"made by meshkit: {name}")
     for spec in _tokens(context):
         secret = _secret(context, spec.name)
@@ -101,7 +102,8 @@ def _with_default_deny(entry: Manifest | None) -> Manifest | None:
 
 
 def _tokens(context: Context) -> tuple[acl.TokenSpec, ...]:
-    return acl.tokens([dc.name for dc in context.federation.datacenters])
+    federation = context.federation
+    return acl.tokens([dc.name for dc in federation.datacenters], official=federation.official)
 
 
 def _secret(context: Context, token: str) -> str:

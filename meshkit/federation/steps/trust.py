@@ -70,7 +70,7 @@ def _apply(context: Context, datacenter: Datacenter) -> None:
 
 
 def wanted(context: Context, datacenter: Datacenter) -> tuple[Manifest, ...]:
-    """Namespace, marker and secrets of a datacenter, in the order in which they are applied."""
+    """Namespace, marker, Secrets and what else must be there before a datacenter's chart, in the order of applying."""
     state = context.state
     certificate, held, identity = state.ca_certificate(), state.secrets(), state.identity()
     server = state.server_certificate(datacenter.name)
@@ -82,7 +82,8 @@ def wanted(context: Context, datacenter: Datacenter) -> tuple[Manifest, ...]:
     return (
         *namespace,
         objects.marker(context.federation, datacenter, identity.id, inspect.inspect(certificate).fingerprint),
-        *objects.secrets(datacenter, certificate, server, held),
+        *objects.secrets(datacenter, certificate, server, held, official=context.federation.official),
+        *((objects.server_service(datacenter),) if context.federation.official else ()),
     )
 
 

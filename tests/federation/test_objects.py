@@ -1,0 +1,41 @@
+"""Meshkit's own objects: which Secrets a datacenter gets, and the Service that the official chart lacks."""
+
+from __future__ import annotations
+
+import pytest
+
+from meshkit.consul.names import TOKENS
+from meshkit.federation import objects
+from meshkit.federation.state import TOKEN_NAMES, FederationSecrets
+from meshkit.model import Datacenter
+from meshkit.pki.material import GossipKey, PrivateKey, Token
+
+HELD = FederationSecrets(GossipKey.create(), {name: Token.create() for name in TOKEN_NAMES})
+
+
+@pytest.mark.parametrize(
+    ("official", "primary", "expected"),
+    [
+        pytest.param(False, True, set(TOKENS) - {"replication"}, id="light, primary"),
+        pytest.param(False, False, set(TOKENS) - {"bootstrap"}, id="light, secondary"),
+        pytest.param(True, True, {"bootstrap", "replication", "probe"}, id="official, primary"),
+        pytest.param(True, False, {"replication", "probe"}, id="official, secondary"),
+    ],
+)
+def test_each_datacenter_gets_the_tokens_that_its_charts_read(
+    *, official: bool, primary: bool, expected: set[str]
+) -> None:
+    """The management token is in the primary alone; what nobody reads is in no cluster."""
+    made = objects.secrets(Datacenter("a", "a", primary=primary), "CA", ("C", PrivateKey("K")), HELD, official=official)
+    found = {secret["metadata"]["name"] for secret in made}
+    assert found & set(TOKENS.values()) == {TOKENS[name] for name in expected}
+
+
+def test_the_servers_api_has_the_same_ports_with_both_charts() -> None:
+    """The official chart's servers have gRPC elsewhere; what connects need not know which chart it is."""
+    spec = objects.server_service(Datacenter("a", "a"))["spec"]
+    assert {port["name"]: (port["port"], port["targetPort"]) for port in spec["ports"]} == {
+        "https": (8501, 8501),
+        "grpc-tls": (8503, 8502),
+    }
+    assert spec["selector"] == {"app": "consul", "component": "server"}
