@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Literal
 
@@ -24,6 +24,8 @@ class Datacenter:
 
     ``api_server`` is the URL at which the primary's Consul servers reach this cluster's API server; the official chart
     alone needs it. ``values`` are Helm values laid over meshkit's own, ``probe`` the same for the mesh probe's chart.
+    ``consul_version`` is what ``meshkit upgrade`` has brought it to; ``chart_version`` and ``chart_path`` stand in the
+    place of the federation's while an upgrade has reached this datacenter and not all.
     """
 
     name: str
@@ -34,6 +36,9 @@ class Datacenter:
     gateways: int = 1
     gateway_port: int = GATEWAY_PORT
     api_server: str = ""
+    consul_version: str = ""
+    chart_version: str = ""
+    chart_path: str = ""
     values: Mapping[str, Any] = field(default_factory=dict, hash=False, compare=True)
     probe: Mapping[str, Any] = field(default_factory=dict, hash=False, compare=True)
 
@@ -60,6 +65,11 @@ class Federation:
     def official(self) -> bool:
         """Whether the chart is the official one, also when it comes from a path."""
         return self.chart == OFFICIAL_CHART
+
+    def seen_from(self, datacenter: Datacenter) -> Federation:
+        """The same with the chart that this datacenter has, which differs in the midst of an upgrade."""
+        version = datacenter.chart_version or self.chart_version
+        return replace(self, chart_version=version, chart_path=datacenter.chart_path or self.chart_path)
 
     @property
     def primary(self) -> Datacenter:

@@ -30,6 +30,7 @@ COMMANDS = {
     "allow": "Let one service open connections to another, across all datacenters.",
     "deny": "Forbid one service to open connections to another.",
     "intentions": "List who may talk to whom.",
+    "upgrade": "Bring Consul to another version, one datacenter after the other, each proven.",
     "leave": "Take a datacenter out of the federation and remove Consul from its cluster.",
     "destroy": "Remove the federation from all its clusters.",
     "init": "Print a commented mesh.yaml for federate -f.",

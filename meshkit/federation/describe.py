@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from meshkit.consul import image
 from meshkit.errors import UsageError
 from meshkit.model import Datacenter, Federation
 
@@ -31,6 +32,7 @@ def resolve(named: Federation, known: Federation | None, given: Mapping[str, Any
         dc if given is None else _merged(dc, before.get(dc.name, _like(known.primary, dc)), given)
         for dc in named.datacenters
     ]
+    merged = [_in_version(dc, before.get(dc.name, known.primary), known) for dc in merged]
     merged += carried_over(named, known)
     _refuse_moves(merged, before)
     primary = known.primary.name
@@ -58,6 +60,26 @@ def _merged(dc: Datacenter, before: Datacenter, given: Mapping[str, Any]) -> Dat
     return replace(before, context=dc.context, **options)
 
 
+def _in_version(dc: Datacenter, like: Datacenter, known: Federation) -> Datacenter:
+    """A datacenter in the version of Consul that ``meshkit upgrade`` has brought, whatever was described before."""
+    if not like.consul_version:
+        return dc
+    theirs = image.of_user(dc.values)
+    if theirs and image.version(theirs) != like.consul_version:
+        raise UsageError(
+            f"{dc.name}: values.global.image is {theirs}, and meshkit upgrade has brought Consul {like.consul_version}",
+            hint="name that version there; meshkit upgrade --consul-version changes it",
+        )
+    own = theirs or known.official
+    return replace(
+        dc,
+        values=dc.values if own else image.pinned(dc.values, like.consul_version, known.image_registry),
+        consul_version=like.consul_version,
+        chart_version=like.chart_version,
+        chart_path=like.chart_path,
+    )
+
+
 def _charted(named: Federation, known: Federation) -> Federation:
     """Chart and registry of the federation: what is not named stays.
 
@@ -69,11 +91,25 @@ def _charted(named: Federation, known: Federation) -> Federation:
             hint="another kind of chart needs meshkit destroy and a new federation",
         )
     registry = named.image_registry or known.image_registry
+    _refuse_another_version(named, known)
     if not named.chart:
         return replace(known, image_registry=registry)
     repository = "" if named.chart_path else named.chart_repo or known.chart_repo
     version = named.chart_version or ("" if known.chart_path else known.chart_version)
     return replace(named, chart_version=version, chart_repo=repository, image_registry=registry)
+
+
+def _refuse_another_version(named: Federation, known: Federation) -> None:
+    """The chart's version is the upgrade's to change, once there was one: here all datacenters would change at once."""
+    brought = known.seen_from(known.primary)
+    named_version, named_path = named.chart_version, named.chart_path
+    if known.primary.consul_version and (named_version or named_path):
+        if (named_version or brought.chart_version) == brought.chart_version and named_path == brought.chart_path:
+            return
+        raise UsageError(
+            f"the chart described is not the one that meshkit upgrade has brought, {brought.chart_version}",
+            hint="leave out its version and path; meshkit upgrade --chart-version changes them",
+        )
 
 
 def _refuse_moves(datacenters: Sequence[Datacenter], before: Mapping[str, Datacenter]) -> None:

@@ -44,7 +44,7 @@ def consul(context: Context, datacenter: Datacenter, addresses: Mapping[str, str
         raise MeshkitError(f"{datacenter.name}: there is no server certificate", hint="run meshkit federate again")
     fingerprint = inspect.inspect(server[0]).fingerprint
     rendered = values.consul_values(context.federation, datacenter, addresses, fingerprint)
-    return Wanted(CONSUL_RELEASE, charts.consul(context.federation), rendered)
+    return Wanted(CONSUL_RELEASE, charts.consul(context.federation.seen_from(datacenter)), rendered)
 
 
 def probe(context: Context, datacenter: Datacenter) -> Wanted:

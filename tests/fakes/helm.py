@@ -15,6 +15,7 @@ from meshkit.backends.base import InstalledChart, Manifest, Ref, Release
 from meshkit.errors import MeshkitError
 
 Condition = Callable[[str], str]
+CONSUL_IMAGE = "docker.io/hashicorp/consul:1.22.7"
 PENDING = ("pending-install", "pending-upgrade", "pending-rollback", "uninstalling")
 
 
@@ -158,7 +159,9 @@ def _consul(name: str, namespace: str, values: Mapping[str, Any]) -> Iterator[Ma
         raise MeshkitError("helm: values don't meet the specifications of the schema: global.datacenter is required")
     server, gateway = values.get("server", {}), values.get("meshGateway", {})
     labels = {"app": "consul", "release": name}
-    yield _workload("StatefulSet", _meta("consul-server", namespace, labels | {"component": "server"}), server)
+    made = _workload("StatefulSet", _meta("consul-server", namespace, labels | {"component": "server"}), server)
+    made["spec"]["template"]["spec"]["containers"][0]["image"] = values["global"].get("image") or CONSUL_IMAGE
+    yield made
     if gateway.get("enabled"):
         labels = labels | {"component": "mesh-gateway"}
         yield _workload("Deployment", _meta("consul-mesh-gateway", namespace, labels), gateway)

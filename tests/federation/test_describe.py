@@ -166,3 +166,37 @@ def test_refused(federation: Federation, given: dict[str, Any] | None, line: str
         describe.resolve(federation, KNOWN, given)
     assert raised.value.message == line
     assert raised.value.hint
+
+
+BEFORE = Federation("mesh", (AKS, EKS))
+UPGRADED = replace(
+    BEFORE,
+    datacenters=tuple(
+        replace(dc, consul_version="1.22.8", values={"global": {"image": "docker.io/hashicorp/consul:1.22.8"}})
+        for dc in BEFORE.datacenters
+    ),
+)
+
+
+def test_a_file_that_does_not_name_the_image_keeps_the_version() -> None:
+    """What meshkit upgrade brought is not taken back by a file that knows nothing of it."""
+    found = describe.resolve(BEFORE, UPGRADED, None)
+    assert {dc.values["global"]["image"] for dc in found.datacenters} == {"docker.io/hashicorp/consul:1.22.8"}
+    assert {dc.consul_version for dc in found.datacenters} == {"1.22.8"}
+
+
+def test_a_file_that_names_another_version() -> None:
+    """Two places that disagree are told, and neither wins in silence."""
+    first, *others = BEFORE.datacenters
+    other = replace(first, values={"global": {"image": "registry.example/consul:1.22.7"}})
+    with pytest.raises(UsageError, match=r"registry\.example/consul:1\.22\.7, and meshkit upgrade has brought"):
+        describe.resolve(replace(BEFORE, datacenters=(other, *others)), UPGRADED, None)
+
+
+def test_a_file_that_names_another_chart() -> None:
+    """The same holds for the version of the official chart."""
+    known = replace(UPGRADED, chart="hashicorp", chart_version="1.9.11")
+    described = replace(BEFORE, chart="hashicorp", chart_version="1.9.7")
+    with pytest.raises(UsageError, match=r"not the one that meshkit upgrade has brought, 1\.9\.11"):
+        describe.resolve(described, known, None)
+    assert describe.resolve(replace(described, chart_version="1.9.11"), known, None).chart_version == "1.9.11"

@@ -33,9 +33,13 @@ def plan(context: Context) -> tuple[Change, ...]:
 
 def act(context: Context) -> None:
     """Wait for convergence, then try every ordered pair, all at the same time."""
+    prove(context, context.federation.pairs)
+
+
+def prove(context: Context, pairs: Sequence[Pair]) -> None:
+    """Return when the federation is well and requests between these pairs meet what they should."""
     context.wait(TASK, context.federation.name, lambda: _unsettled(context), hint="meshkit check says what to do")
-    consul = context.consul(context.federation.primary.name)
-    try_requests(context, consul, context.federation.pairs)
+    try_requests(context, context.consul(context.federation.primary.name), pairs)
 
 
 def try_requests(context: Context, consul: Consul, pairs: Sequence[Pair]) -> None:

@@ -1,0 +1,1 @@
+"""Upgrade: another version of Consul, one datacenter after the other."""

@@ -1,0 +1,96 @@
+"""What an upgrade leads to: a version of Consul, and with the official chart the chart that installs it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from meshkit.consul import image, official, upgrades
+from meshkit.errors import UsageError
+from meshkit.model import Datacenter, Federation
+
+
+@dataclass(frozen=True)
+class Target:
+    """``chart`` is the official chart's version, and ``path`` where it is if not in a repository; else both empty."""
+
+    consul: str
+    chart: str = ""
+    path: str = ""
+
+
+def resolve(federation: Federation, consul: str, chart: str, path: str) -> Target:
+    """The target of the options; UsageError for versions that do not exist or do not belong together.
+
+    ``path`` is an archive or folder of the official chart, whose version is ``chart`` then.
+    """
+    if consul and not upgrades.is_version(consul):
+        raise UsageError(f"{consul} is no version of Consul", hint="three numbers, such as 1.22.7")
+    if not federation.official:
+        return _light(consul, chart, path)
+    if not chart:
+        return _by_consul(federation, consul)
+    if not official.known(chart):
+        raise UsageError(
+            f"meshkit is not known to work with the official chart {chart}", hint=f"known are {official.ranges()}"
+        )
+    installs = official.consul_version(chart)
+    exact = chart in official.versions()
+    if consul and (consul != installs if exact else upgrades.series(consul) != upgrades.series(installs)):
+        raise UsageError(
+            f"the official chart {chart} installs Consul {installs}, not {consul}", hint="leave out one of the two"
+        )
+    if federation.chart_path and not path:
+        raise UsageError(
+            f"the chart came from {federation.chart_path}", hint="name the new one's archive or folder: --chart PATH"
+        )
+    return Target(consul or installs, chart, path)
+
+
+def brought(federation: Federation, datacenter: Datacenter, target: Target) -> Datacenter:
+    """A datacenter as it is described after its upgrade.
+
+    The light chart takes an image. The official one brings its own, unless the user has chosen one: that is retagged,
+    else it would stay what it is.
+    """
+    theirs = image.of_user(datacenter.values)
+    if "@" in theirs:
+        raise UsageError(
+            f"{datacenter.name}: values.global.image names an image by its digest",
+            hint="set the new image there, and run meshkit federate; or name it by its tag",
+        )
+    values: Mapping[str, object] = datacenter.values
+    if theirs or not federation.official:
+        values = image.pinned(datacenter.values, target.consul, federation.image_registry)
+    return replace(
+        datacenter, values=values, consul_version=target.consul, chart_version=target.chart, chart_path=target.path
+    )
+
+
+def finished(federation: Federation, target: Target) -> Federation:
+    """The federation once every datacenter is there: the chart is the federation's again."""
+    if not federation.official:
+        return federation
+    datacenters = tuple(replace(dc, chart_version="", chart_path="") for dc in federation.datacenters)
+    return replace(federation, datacenters=datacenters, chart_version=target.chart, chart_path=target.path)
+
+
+def _light(consul: str, chart: str, path: str) -> Target:
+    if chart or path:
+        raise UsageError("the light chart comes with meshkit and has no version to choose", hint="--consul-version")
+    if not consul:
+        raise UsageError("to which version?", hint="--consul-version, such as 1.22.7")
+    return Target(consul)
+
+
+def _by_consul(federation: Federation, consul: str) -> Target:
+    """The newest known chart that installs a version of Consul."""
+    if not consul:
+        raise UsageError("to which version?", hint="--consul-version, such as 1.22.7, or --chart-version")
+    chart = official.chart_for(consul)
+    if not chart:
+        raise UsageError(
+            f"no official chart that meshkit knows installs Consul {consul}",
+            hint=f"--chart-version, if there is one; known are {official.ranges()}",
+        )
+    return resolve(federation, consul, chart, "")

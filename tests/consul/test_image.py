@@ -1,0 +1,27 @@
+"""Tags of image names, whatever else is in the name."""
+
+from __future__ import annotations
+
+import pytest
+
+from meshkit.consul import image
+
+
+@pytest.mark.parametrize(
+    ("name", "tag", "retagged"),
+    [
+        ("hashicorp/consul:1.22.7", "1.22.7", "hashicorp/consul:1.22.8"),
+        ("registry:5000/consul", "", "registry:5000/consul:1.22.8"),
+        ("registry:5000/consul:1.22.7-ubi", "1.22.7-ubi", "registry:5000/consul:1.22.8"),
+        ("consul", "", "consul:1.22.8"),
+    ],
+)
+def test_tags(name: str, tag: str, retagged: str) -> None:
+    """A registry's port is no tag."""
+    assert image.version(name) == tag
+    assert image.in_version(name, "1.22.8") == retagged
+
+
+def test_digest_has_no_version() -> None:
+    """A digest is not taken for one."""
+    assert image.version("consul:1.22.7@sha256:0123") == ""
