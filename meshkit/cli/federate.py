@@ -17,8 +17,7 @@ from meshkit.model import DEFAULT_FEDERATION
 
 if TYPE_CHECKING:
     from meshkit.federation.context import Context
-    from meshkit.federation.state import Identity, State
-    from meshkit.model import Federation
+    from meshkit.federation.state import Identity
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
 TIMEOUT_S = 600.0
@@ -88,59 +87,22 @@ def federate(  # noqa: PLR0913 - one parameter per option
     if file and (clusters or federation or any(options.values())):
         raise UsageError("a file and arguments can't be mixed", hint="put everything into the file, or leave out -f")
 
-    from meshkit.cli import wiring
-    from meshkit.federation import describe, settle
+    from meshkit.cli import described, wiring
+    from meshkit.federation import settle
 
     passphrase = read_passphrase(passphrase_file, os.environ)
     if file:
-        named, state, identity = _from_file(file, passphrase)
+        found = described.from_file(file, passphrase)
     else:
-        named, state, identity = _from_arguments(clusters or [], federation or DEFAULT_FEDERATION, options, passphrase)
-    whole = describe.resolve(named, identity.federation if identity else None, None if file else options)
-    contexts = {dc.context for dc in named.datacenters} if file else {_context(cluster) for cluster in clusters or []}
+        found = described.from_arguments(clusters or [], federation or DEFAULT_FEDERATION, options, passphrase)
+    whole, state, identity = found.federation, found.state, found.identity
     with console.narrator() as observe, wiring.connect(whole, state, observe, timeout) as opened:
         context = settle.settled(opened)
         for dc in whole.datacenters:
-            if dc.context not in contexts:
+            if dc.context not in found.named:
                 observe(Note("is in the federation already and stays", dc.name))
         show = _plan(context, output) if dry_run else _run(context, identity, output)
     show()
-
-
-def _from_file(file: str, passphrase: bytes | None) -> tuple[Federation, State, Identity | None]:
-    """What a mesh.yaml describes, and what this machine knows of that federation."""
-    from meshkit import config
-    from meshkit.federation.state import State, known
-
-    named = config.load(file, known=known())
-    state = State(named.name, passphrase)
-    return named, state, state.identity()
-
-
-def _from_arguments(
-    clusters: list[str], name: str, options: dict[str, Any], passphrase: bytes | None
-) -> tuple[Federation, State, Identity | None]:
-    """What the arguments describe, and what this machine knows of that federation."""
-    from meshkit import config
-    from meshkit.federation.state import State, known
-
-    state = State(name, passphrase)
-    identity = state.identity()
-    listed = [*clusters, *_stay(identity, clusters)]
-    return config.from_arguments(listed, federation=name, known=known(), **options), state, identity
-
-
-def _stay(identity: Identity | None, clusters: list[str]) -> list[str]:
-    """The clusters of a federation that exists and that are not named now, in the form of arguments."""
-    named = {_context(cluster) for cluster in clusters}
-    known = identity.federation.datacenters if identity and clusters else ()
-    return [f"{dc.name}={dc.context}" for dc in known if dc.context not in named]
-
-
-def _context(cluster: str) -> str:
-    """The context of ``CONTEXT`` or ``NAME=CONTEXT``; an equals sign in a context's own name comes after a NAME."""
-    name, equals, context = cluster.partition("=")
-    return context if equals else name
 
 
 def _plan(context: Context, output: str) -> Callable[[], None]:

@@ -43,13 +43,14 @@ def consul(context: Context, datacenter: Datacenter, addresses: Mapping[str, str
     if server is None:
         raise MeshkitError(f"{datacenter.name}: there is no server certificate", hint="run meshkit federate again")
     fingerprint = inspect.inspect(server[0]).fingerprint
-    rendered = values.consul_values(context.federation, datacenter, addresses, fingerprint)
-    return Wanted(CONSUL_RELEASE, charts.consul(context.federation.seen_from(datacenter)), rendered)
+    federation = context.federation.seen_from(datacenter)
+    rendered = values.consul_values(federation, datacenter, addresses, fingerprint)
+    return Wanted(CONSUL_RELEASE, charts.consul(federation), rendered)
 
 
 def probe(context: Context, datacenter: Datacenter) -> Wanted:
     """The release of a datacenter's probe."""
-    rendered = values.probe_values(context.federation, datacenter, agent.archive_name())
+    rendered = values.probe_values(context.federation.seen_from(datacenter), datacenter, agent.archive_name())
     return Wanted(PROBE_RELEASE, charts.probe(), rendered)
 
 
