@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-from meshkit.backends.base import Consul, Manifest
-from meshkit.consul import config_entries
+from meshkit.backends.base import Manifest
 from meshkit.errors import MeshkitError
+from meshkit.federation.entries import Entries
 
 ATTEMPTS = 10
 """Each lost one is a write of somebody else that went through, so only as many as ran at once are needed."""
@@ -19,33 +19,37 @@ Change = Callable[[str, Manifest | None], Manifest | None]
 """From a destination and its entry, None without one, to the entry as it should be: the same object to leave it."""
 
 
-def rewrite(consul: Consul, change: Change, destinations: Iterable[str] | None = None) -> bool:
-    """Change the entries of these destinations, or of all that have one; whether anything was written."""
+def rewrite(entries: Entries, change: Change, destinations: Iterable[str] | None = None) -> bool:
+    """Change the entries of these destinations, or of all that have one; whether anything was written.
+
+    What was written is in force in the primary when this returns.
+    """
     pending = None if destinations is None else tuple(destinations)
     changed = False
     for _ in range(ATTEMPTS):
-        found = {entry["Name"]: entry for entry in consul.config_entries(config_entries.INTENTIONS)}
-        lost: list[str] = []
-        for name in found if pending is None else pending:
-            before = found.get(name)
-            after = change(name, before)
-            if after is before:
-                continue
-            if _written(consul, name, before, after):
-                changed = True
-            else:
-                lost.append(name)
+        lost, written = _attempt(entries, change, pending)
+        changed = changed or written
         if not lost:
+            entries.settle()
             return changed
-        pending = tuple(lost)
+        pending = lost
     raise MeshkitError(
         f"the intentions to {', '.join(pending or ())} are changed by others all the time",
         hint="try again when that has stopped",
     )
 
 
-def _written(consul: Consul, name: str, before: Manifest | None, after: Manifest | None) -> bool:
-    index = before["ModifyIndex"] if before else 0
-    if after is None:
-        return consul.delete_config_entry(config_entries.INTENTIONS, name, cas=index)
-    return consul.write_config_entry(after, cas=index)
+def _attempt(entries: Entries, change: Change, pending: tuple[str, ...] | None) -> tuple[tuple[str, ...], bool]:
+    """One reading and the writes that follow from it: the destinations that were lost, and whether any was not."""
+    found, lost, written = entries.intentions(), [], False
+    for name in found if pending is None else pending:
+        held = found.get(name)
+        before = held.entry if held else None
+        after = change(name, before)
+        if after is before:
+            continue
+        if entries.write(held, after) if after is not None else held is None or entries.delete(held):
+            written = True
+        else:
+            lost.append(name)
+    return tuple(lost), written

@@ -9,7 +9,7 @@ from meshkit.consul import config_entries, holds
 from meshkit.consul.config_entries import ANY, DEFAULT_DENY, Intention
 from meshkit.errors import MeshkitError, UsageError
 from meshkit.events import Note
-from meshkit.federation import compare_and_set
+from meshkit.federation import compare_and_set, resource_entries
 from meshkit.federation.context import Context
 
 TASK = "intentions"
@@ -43,7 +43,8 @@ def write(context: Context, wanted: Intention) -> bool:
             hint="allow what you need: meshkit allow SRC DST, or '*' for one of the two",
         )
     consul = context.consul(context.federation.primary.name)
-    changed = compare_and_set.rewrite(consul, lambda _, entry: _with(entry, wanted), [wanted.destination])
+    entries = resource_entries.of(context)
+    changed = compare_and_set.rewrite(entries, lambda _, entry: _with(entry, wanted), [wanted.destination])
     if changed:
         _note_unknown(context, consul, wanted)
     context.each(lambda dc: context.wait(TASK, dc.name, lambda: _missing(context.consul(dc.name), wanted)))
@@ -56,8 +57,8 @@ def remove(context: Context, source: str, destination: str) -> bool:
         raise UsageError(
             "the default-deny intention is part of the federation", hint="allow what you need: meshkit allow SRC DST"
         )
-    consul = context.consul(context.federation.primary.name)
-    return compare_and_set.rewrite(consul, lambda _, entry: _without(entry, source), [destination])
+    entries = resource_entries.of(context)
+    return compare_and_set.rewrite(entries, lambda _, entry: _without(entry, source), [destination])
 
 
 def _with(entry: Manifest | None, wanted: Intention) -> Manifest | None:

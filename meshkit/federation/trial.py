@@ -19,7 +19,7 @@ from meshkit.consul.config_entries import DEFAULT_DENY, Intention
 from meshkit.consul.holds import Hold
 from meshkit.consul.names import probe_service
 from meshkit.errors import MeshkitError
-from meshkit.federation import compare_and_set
+from meshkit.federation import compare_and_set, resource_entries
 from meshkit.federation.context import Context
 from meshkit.federation.mesh_request import Pair
 
@@ -90,7 +90,7 @@ def allow(context: Context, pairs: Iterable[Pair], hold: Hold) -> None:
             entry = holds.added(entry, Intention(source, destination, "allow"), hold, now)
         return entry
 
-    compare_and_set.rewrite(_primary(context), change, sources)
+    compare_and_set.rewrite(resource_entries.of(context), change, sources)
 
 
 @contextmanager
@@ -125,7 +125,7 @@ def remove(context: Context, holder: str, *, but: Collection[Pair] = ()) -> None
     def change(destination: str, entry: Manifest | None) -> Manifest | None:
         return entry and holds.released(entry, lambda source: (source, destination) not in kept, holder, now)
 
-    compare_and_set.rewrite(_primary(context), change)
+    compare_and_set.rewrite(resource_entries.of(context), change)
 
 
 def _without(entries: Iterable[Manifest], *, scheduled: bool) -> tuple[Manifest, ...]:

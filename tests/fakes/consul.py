@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import uuid
 from collections.abc import Collection, Mapping, Sequence
 from copy import deepcopy
@@ -13,7 +12,6 @@ from meshkit.backends.base import Manifest, Member
 from meshkit.consul import config_entries
 from meshkit.errors import MeshkitError, UnreachableError
 
-_INDEX = itertools.count(10)
 GATEWAY_PORT = 443
 TRUST_DOMAIN = "11111111-2222-3333-4444-555555555555.consul"
 
@@ -90,14 +88,10 @@ class FakeConsul:
         store = self._writable()
         if not entry.get("Kind") or not entry.get("Name"):
             raise MeshkitError(f"{self._datacenter}: consul: Request decoding failed: Kind and Name are needed")
-        index = next(_INDEX)
-        kept = deepcopy(entry) | {"CreateIndex": index, "ModifyIndex": index}
-        for source in kept.get("Sources") or ():
-            source.update({"Type": "consul", "Precedence": 9})
         with self._wan.lock:
             current = cas in (None, _modified(store, entry["Kind"], entry["Name"]))
             if current:
-                store.entries[entry["Kind"], entry["Name"]] = kept
+                store.put(entry)
         return current
 
     def delete_config_entry(self, kind: str, name: str, *, cas: int | None = None) -> bool:

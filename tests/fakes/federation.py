@@ -7,17 +7,20 @@ or not at all.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
+from fakes import controller
 from fakes.clock import FakeClock
 from fakes.consul import FakeConsul
+from fakes.controller import FakeController
 from fakes.faults import Killer
 from fakes.kube import FakeCluster, LoadBalancers
 from fakes.wan import FakeWan
 from meshkit.events import Event
 from meshkit.federation.context import Context
 from meshkit.federation.state import State
-from meshkit.model import Datacenter, Federation
+from meshkit.model import OFFICIAL_CHART, Datacenter, Federation
 
 NAMES = ("aks", "eks")
 TIMEOUT_S = 60.0
@@ -59,6 +62,13 @@ class FakeFederation:
         cluster.load_balancers = LoadBalancers(f"203.0.113.{len(self.clusters) + 1}", polls=self.polls)
         self.wan.add(name, cluster, polls=self.polls)
         return cluster
+
+    def control(self, *, lag: int = 1) -> FakeController:
+        """Let the official chart's controller keep the primary's config entries, none of which is there yet."""
+        primary = self.federation.primary.name
+        self.wan.store(primary).entries.clear()
+        self.federation = replace(self.federation, chart=OFFICIAL_CHART)
+        return controller.install(self.wan, primary, lag=lag)
 
     def grow(self, names: Sequence[str]) -> None:
         """Describe the federation anew, with more or fewer of the clusters."""

@@ -99,6 +99,11 @@ class FakeCluster:
         with self.lock:
             return deepcopy(self._objects.get((ref.kind, ref.namespace, ref.name)))
 
+    def every(self, kind: str) -> list[Manifest]:
+        """All objects of a kind, as ``find`` gives one."""
+        with self.lock:
+            return [deepcopy(manifest) for (found, _, _), manifest in sorted(self._objects.items()) if found == kind]
+
     def everything(self) -> list[str]:
         """All objects as ``kind namespace/name``, sorted: what is left of a test."""
         return sorted(f"{kind} {namespace}/{name}" for kind, namespace, name in self._objects)

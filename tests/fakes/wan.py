@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import itertools
 import json
 import threading
 from collections.abc import Mapping
@@ -22,6 +23,7 @@ from meshkit.backends.base import Manifest, Ref
 from meshkit.consul.config_entries import decide, intentions
 from meshkit.consul.names import AGENT_PORT
 
+_INDEX = itertools.count(10)
 MANAGEMENT = "global-management"
 REFUSED = (503, '{"kind":"Status","status":"Failure","message":"error trying to reach service: EOF","code":503}')
 """What the API server's proxy says when Envoy closes the connection, as it does on a denied or dead upstream."""
@@ -39,6 +41,14 @@ class Store:
 
     met: set[str] = field(default_factory=set)
     forgotten: set[str] = field(default_factory=set)
+
+    def put(self, entry: Manifest) -> None:
+        """Keep a config entry, with the fields that Consul computes."""
+        index = next(_INDEX)
+        kept = deepcopy(entry) | {"CreateIndex": index, "ModifyIndex": index}
+        for source in kept.get("Sources") or ():
+            source.update({"Type": "consul", "Precedence": 9})
+        self.entries[entry["Kind"], entry["Name"]] = kept
 
 
 class FakeWan:

@@ -17,6 +17,17 @@ AKS, EKS = "mesh-probe-aks", "mesh-probe-eks"
 BOTH = {Intention(AKS, EKS, "allow"), Intention(EKS, AKS, "allow")}
 
 
+API, RESOURCES = "through the API", "as resources"
+
+
+@pytest.fixture(params=[API, RESOURCES])
+def mesh(request: pytest.FixtureRequest, mesh: FakeFederation) -> FakeFederation:
+    """A federation that keeps its intentions in either way."""
+    if request.param == RESOURCES:
+        mesh.control()
+    return mesh
+
+
 def intentions(mesh: FakeFederation) -> set[Intention]:
     """What is there, but for the default."""
     return set(segmentation.listed(mesh.context())) - {DEFAULT_DENY}
@@ -88,6 +99,7 @@ def test_what_the_user_said_before_is_not_replaced(mesh: FakeFederation, action:
     assert intentions(mesh) == {theirs}
 
 
+@pytest.mark.parametrize("mesh", [API], indirect=True)
 @pytest.mark.parametrize("method", ["write_config_entry", "delete_config_entry"])
 def test_what_somebody_writes_at_the_same_moment_is_kept(
     mesh: FakeFederation, monkeypatch: pytest.MonkeyPatch, method: str
@@ -107,6 +119,7 @@ def test_what_somebody_writes_at_the_same_moment_is_kept(
     assert intentions(mesh) == {theirs}
 
 
+@pytest.mark.parametrize("mesh", [API], indirect=True)
 def test_always_overtaken(mesh: FakeFederation, monkeypatch: pytest.MonkeyPatch) -> None:
     """It is given up, and says by what."""
     tries: list[int | None] = []

@@ -14,7 +14,7 @@ from meshkit.consul import acl, config_entries
 from meshkit.consul.config_entries import ANY, DEFAULT_DENY
 from meshkit.consul.names import SERVER_SELECTOR
 from meshkit.errors import MeshkitError
-from meshkit.federation import compare_and_set, pods
+from meshkit.federation import compare_and_set, controller, pods, resource_entries
 from meshkit.federation.change import Change
 from meshkit.federation.context import Context
 from meshkit.model import Datacenter
@@ -42,7 +42,7 @@ def act(context: Context) -> None:
     pods.wait_ready(context, TASK, primary, SERVER_SELECTOR, lambda: _leaderless(context, primary))
     consul = context.consul(primary.name)
     _write_acls(context, consul)
-    _write_entries(consul)
+    _write_entries(context)
 
 
 def _leaderless(context: Context, primary: Datacenter) -> str:
@@ -85,14 +85,15 @@ def _write_acls(context: Context, consul: Consul) -> None:
             consul.write_token(secret, _accessor(context, spec.name), spec.body())
 
 
-def _write_entries(consul: Consul) -> None:
+def _write_entries(context: Context) -> None:
     """Existing proxy defaults keep their other fields; only the gateway mode is meshkit's."""
-    found = consul.config_entries("proxy-defaults")
-    if config_entries.gateway_mode(found) != config_entries.GATEWAY_MODE:
-        index = next((entry["ModifyIndex"] for entry in found if entry["Name"] == "global"), 0)
-        if not consul.write_config_entry(config_entries.proxy_defaults(found), cas=index):
-            raise MeshkitError("somebody else is changing proxy-defaults", hint="run again")
-    compare_and_set.rewrite(consul, lambda _, entry: _with_default_deny(entry), [ANY])
+    if context.federation.official:
+        primary = context.federation.primary
+        kube, selector = context.kube[primary.name], controller.INJECTOR_SELECTOR
+        pods.wait_ready(context, TASK, primary, selector, lambda: controller.lacking(kube, primary.namespace))
+    entries = resource_entries.of(context)
+    entries.use_local_gateways()
+    compare_and_set.rewrite(entries, lambda _, entry: _with_default_deny(entry), [ANY])
 
 
 def _with_default_deny(entry: Manifest | None) -> Manifest | None:

@@ -1,0 +1,165 @@
+"""The official chart's controller and webhooks for config entries, as consul-k8s 1.9.11 and 2.0.3 have them.
+
+What is told here is told of configentry_controller.go and serviceintentions_webhook.go: which condition a resource
+gets and when, what the annotation migrate-entry does, who deletes what, and that both do nothing without an injector.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fakes.definitions import definition
+from fakes.kube import FakeCluster
+from fakes.wan import FakeWan
+from meshkit.backends.base import Manifest, Ref
+from meshkit.consul import resources
+from meshkit.errors import MeshkitError
+
+INJECTOR = "consul-connect-injector"
+KINDS = (resources.INTENTIONS_KIND, resources.PROXY_DEFAULTS_KIND)
+HELM = {"meta.helm.sh/release-name": "consul", "meta.helm.sh/release-namespace": "consul"}
+LABELS = {"app": "consul", "component": "connect-injector", "release": "consul", "heritage": "Helm"}
+
+
+def install(wan: FakeWan, datacenter: str, *, lag: int = 1) -> FakeController:
+    """Put definitions, injector and webhooks into a datacenter's cluster, with the controller at work."""
+    cluster = wan.clusters[datacenter]
+    for kind in (*KINDS, "ServiceDefaults"):
+        cluster.put(definition(kind, annotations=HELM))
+    meta = {"name": INJECTOR, "namespace": wan.namespace, "labels": LABELS}
+    spec = {"replicas": 1, "template": {"metadata": {"labels": LABELS}, "spec": {"containers": [{"name": "sidecar"}]}}}
+    cluster.put({"kind": "Deployment", "metadata": meta, "spec": spec, "status": {"availableReplicas": 1}})
+    hook = {"name": "mutate-serviceintentions.consul.hashicorp.com"}
+    service = {"name": INJECTOR, "namespace": wan.namespace}
+    hook |= {"clientConfig": {"caBundle": "Y2E=", "service": service}, "failurePolicy": "Fail"}
+    meta = {"name": INJECTOR, "labels": LABELS, "annotations": HELM}
+    cluster.put({"kind": "MutatingWebhookConfiguration", "metadata": meta, "webhooks": [hook]})
+    cluster.put({"kind": "Service", "metadata": service | {"labels": LABELS}, "spec": {"type": "ClusterIP"}})
+    controller = FakeController(wan, datacenter, lag=lag)
+    cluster.controllers.append(controller.look)
+    cluster.admission = controller.admit
+    return controller
+
+
+class FakeController:
+    """One cluster's controller; it comes to a resource ``lag`` looks at the cluster after a change."""
+
+    def __init__(self, wan: FakeWan, datacenter: str, *, lag: int = 1) -> None:
+        self._wan = wan
+        self._datacenter = datacenter
+        self._cluster: FakeCluster = wan.clusters[datacenter]
+        self._lag = lag
+        self._seen: dict[str, tuple[Any, int]] = {}
+        self._turns = 0
+        self.fails_with = ""
+        """What Consul says to every write, as in ConsulAgentError."""
+
+    @property
+    def available(self) -> bool:
+        found = self._cluster.find(Ref("Deployment", INJECTOR, self._wan.namespace))
+        return bool(found and found.get("status", {}).get("availableReplicas"))
+
+    def stop(self) -> None:
+        """The injector's pods are gone, its webhooks stay."""
+        self._scale(0)
+
+    def start(self) -> None:
+        """The injector is there again."""
+        self._scale(1)
+
+    def _scale(self, replicas: int) -> None:
+        found = self._cluster.find(Ref("Deployment", INJECTOR, self._wan.namespace))
+        if found:
+            status = {"availableReplicas": replicas}
+            self._cluster.put(found | {"spec": found["spec"] | {"replicas": replicas}, "status": status})
+
+    # The webhooks.
+
+    def admit(self, manifest: Manifest, found: Manifest | None) -> None:
+        if manifest["kind"] not in KINDS or not self._cluster.every("MutatingWebhookConfiguration"):
+            return
+        name = f"mutate-{manifest['kind'].lower()}.consul.hashicorp.com"
+        if not self.available:
+            raise MeshkitError(
+                f'{self._datacenter}: Internal error occurred: failed calling webhook "{name}": '
+                f'no endpoints available for service "{INJECTOR}"'
+            )
+        denied = f'{self._datacenter}: admission webhook "{name}" denied the request: '
+        others = [r for r in self._cluster.every(manifest["kind"]) if found is None]
+        destination = (manifest["spec"].get("destination") or {}).get("name")
+        if manifest["kind"] == resources.PROXY_DEFAULTS_KIND and others:
+            raise MeshkitError(f"{denied}proxydefaults resource already defined - only one global entry is supported")
+        if destination and destination in [r["spec"]["destination"]["name"] for r in others]:
+            raise MeshkitError(
+                f"{denied}an existing ServiceIntentions resource has `spec.destination.name: {destination}`"
+            )
+        if manifest["kind"] == resources.INTENTIONS_KIND and not manifest["spec"].get("sources"):
+            raise MeshkitError(f"{denied}spec.sources: Required value: at least one source must be specified")
+
+    # The controller.
+
+    def look(self) -> None:
+        """One turn: reconcile what has changed long enough ago."""
+        if not self.available:
+            return
+        for kind in KINDS:
+            for resource in self._cluster.every(kind):
+                if self._is_due(resource):
+                    self._reconcile(resource)
+
+    def _is_due(self, resource: Manifest) -> bool:
+        meta = resource["metadata"]
+        state = (resource.get("spec"), meta.get("annotations"), meta.get("deletionTimestamp"))
+        before, left = self._seen.get(meta["uid"], (None, 0))
+        left = left - 1 if state == before else self._lag
+        self._seen[meta["uid"]] = (state, left)
+        return left <= 0
+
+    def _reconcile(self, resource: Manifest) -> None:
+        meta, entry = resource["metadata"], _entry(resource)
+        store = self._wan.store(self._wan.primary(self._datacenter))
+        held = store.entries.get((entry["Kind"], entry["Name"]))
+        owner = (held or {}).get("Meta", {}).get(resources.DATACENTER, "")
+        ours, same = owner == self._datacenter, held is not None and resources.says_the_same(entry, held)
+        migrates = (meta.get("annotations") or {}).get(resources.MIGRATE) == "true"
+        if meta.get("deletionTimestamp"):
+            if held and ours and not self.fails_with:
+                del store.entries[entry["Kind"], entry["Name"]]
+            if not self.fails_with:
+                self._release(resource)
+            return
+        written = entry | {"Meta": {"external-source": "kubernetes", resources.DATACENTER: self._datacenter}}
+        if self.fails_with:
+            self._condition(resource, "ConsulAgentError", self.fails_with)
+        elif held and not same and not ours and not migrates:
+            where = f'managed in different datacenter: "{owner}"' if owner else "already exists in Consul"
+            self._condition(resource, "ExternallyManagedConfigError", f"config entry {where}")
+        elif held and not same and migrates:
+            self._condition(resource, "MigrationFailedError", "migration failed: Kubernetes resource does not match")
+        else:
+            if held is None or not same or (migrates and not ours):
+                store.put(written)
+            elif resources.synced(resource).get("status") == "True":
+                return
+            self._condition(resource, "", "")
+
+    def _condition(self, resource: Manifest, reason: str, message: str) -> None:
+        """A condition's time is always new, also where it says the same again."""
+        self._turns += 1
+        condition = {"type": "Synced", "status": "False" if reason else "True", "reason": reason, "message": message}
+        condition["lastTransitionTime"] = f"turn {self._turns}"
+        meta = resource["metadata"] | {"finalizers": [resources.FINALIZER]}
+        self._cluster.put(resource | {"metadata": meta, "status": {"conditions": [condition]}})
+
+    def _release(self, resource: Manifest) -> None:
+        meta = resource["metadata"]
+        self._cluster.put(resource | {"metadata": meta | {"finalizers": []}})
+        self._cluster.remove(Ref(resource["kind"], meta["name"], meta["namespace"]))
+
+
+def _entry(resource: Manifest) -> Manifest:
+    if resource["kind"] == resources.INTENTIONS_KIND:
+        return resources.entry_of(resource)
+    mode = (resource["spec"].get("meshGateway") or {}).get("mode", "")
+    config = resource["spec"].get("config") or {}
+    return {"Kind": "proxy-defaults", "Name": "global", "MeshGateway": {"Mode": mode}, "Config": config}
