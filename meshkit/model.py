@@ -23,7 +23,9 @@ class Datacenter:
     """One Consul datacenter in one Kubernetes cluster.
 
     ``api_server`` is the URL at which the primary's Consul servers reach this cluster's API server; the official chart
-    alone needs it. ``values`` are Helm values laid over meshkit's own, ``probe`` the same for the mesh probe's chart.
+    alone needs it. ``platform`` and ``load_balancer`` are keys of ``meshkit.platforms``, empty as long as nobody has
+    looked. ``gateway_address`` is the user's own, where the load balancer's is not it. ``values`` are Helm values laid
+    over meshkit's own, ``probe`` the same for the mesh probe's chart.
     ``consul_version`` is what ``meshkit upgrade`` has brought it to; ``chart_version`` and ``chart_path`` stand in the
     place of the federation's while an upgrade has reached this datacenter and not all.
     """
@@ -35,12 +37,24 @@ class Datacenter:
     servers: int = 1
     gateways: int = 1
     gateway_port: int = GATEWAY_PORT
+    gateway_internal: bool = False
+    gateway_source_ranges: tuple[str, ...] = ()
+    gateway_annotations: Mapping[str, str] = field(default_factory=dict, hash=False, compare=True)
+    gateway_address: str = ""
     api_server: str = ""
     consul_version: str = ""
     chart_version: str = ""
     chart_path: str = ""
+    platform: str = ""
+    load_balancer: str = ""
     values: Mapping[str, Any] = field(default_factory=dict, hash=False, compare=True)
     probe: Mapping[str, Any] = field(default_factory=dict, hash=False, compare=True)
+
+    @classmethod
+    def of(cls, entry: Mapping[str, Any]) -> Datacenter:
+        """From its form in JSON, which has no tuples; TypeError for keys that a datacenter does not have."""
+        held: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in entry.items()}
+        return cls(**held)
 
 
 @dataclass(frozen=True)
@@ -98,12 +112,16 @@ class ServerState:
 
 @dataclass(frozen=True)
 class GatewayState:
-    """A datacenter's mesh gateways behind their public address."""
+    """A datacenter's mesh gateways behind their public address.
+
+    ``resolved`` is what this machine makes of the address: itself for an IP address, nothing for a name without one.
+    """
 
     address: str = ""
     port: int = 0
     ready: int = 0
     desired: int = 0
+    resolved: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -123,7 +141,8 @@ class ConsulState:
 
     ``wan`` maps member names (``<node>.<datacenter>``) to Serf's status, ``gateways`` are the datacenters whose mesh
     gateways are known here, ``catalogs`` the services seen of each datacenter. ``replication`` says why ACLs are not
-    copied, and is empty when they are or need not be.
+    copied, and is empty when they are or need not be. ``announced`` has the ``address:port`` at which each datacenter's
+    gateways are said to be reached.
     """
 
     leader: str
@@ -133,6 +152,7 @@ class ConsulState:
     gateway_mode: str
     default_deny: bool
     catalogs: Mapping[str, frozenset[str]]
+    announced: Mapping[str, frozenset[str]] = field(default_factory=dict, hash=False)
 
 
 @dataclass(frozen=True)

@@ -84,6 +84,10 @@ class Kube(Protocol):
         """The API server's version, such as ``v1.34.4``."""
         ...
 
+    def api_groups(self) -> frozenset[str]:
+        """The API groups that are served, those of installed extensions included."""
+        ...
+
     def clock(self) -> datetime:
         """The API server's time (UTC, to the second, from the Date header)."""
         ...

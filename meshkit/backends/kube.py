@@ -58,6 +58,10 @@ class KubeClient:
         """See ``base.Kube``."""
         return str(self._json("GET", "/version").get("gitVersion", ""))
 
+    def api_groups(self) -> frozenset[str]:
+        """See ``base.Kube``."""
+        return frozenset(str(group["name"]) for group in self._json("GET", "/apis").get("groups") or ())
+
     def clock(self) -> datetime:
         """See ``base.Kube``."""
         response = self._send("GET", "/version")

@@ -14,9 +14,10 @@ from typing import Protocol
 
 from meshkit.backends.base import Clock, Consul, Kube, Ref
 from meshkit.checks.observe_consul import consul_state, unhealthy
+from meshkit.consul import gateway
 from meshkit.consul.names import CA, GATEWAY, GATEWAY_SERVICE, SERVER_CERT, SERVER_SELECTOR
 from meshkit.errors import MeshkitError
-from meshkit.kubernetes import is_ready, load_balancer_address, secret_text
+from meshkit.kubernetes import is_ready, secret_text
 from meshkit.model import (
     CertificateState,
     Datacenter,
@@ -53,6 +54,11 @@ class Sources(Protocol):
     @property
     def clock(self) -> Clock:
         """This machine's time."""
+        ...
+
+    @property
+    def resolve(self) -> Callable[[str], tuple[str, ...]]:
+        """A name's addresses, as this machine sees them."""
         ...
 
 
@@ -95,7 +101,7 @@ def _cluster(sources: Sources, blank: DatacenterState, dc: Datacenter) -> Datace
         version=kube.version(),
         skew_s=skew.total_seconds(),
         servers=_servers(kube, dc),
-        gateway=_gateway(kube, dc),
+        gateway=_gateway(sources, kube, dc),
         certificates=tuple(_certificates(kube, dc, now)),
     )
 
@@ -120,14 +126,16 @@ def _servers(kube: Kube, dc: Datacenter) -> tuple[ServerState, ...]:
     )
 
 
-def _gateway(kube: Kube, dc: Datacenter) -> GatewayState:
+def _gateway(sources: Sources, kube: Kube, dc: Datacenter) -> GatewayState:
     service = kube.get(Ref("Service", GATEWAY_SERVICE, dc.namespace))
     deployment = kube.get(Ref("Deployment", GATEWAY, dc.namespace)) or {"spec": {}, "status": {}}
+    address = gateway.address(dc, service)
     return GatewayState(
-        load_balancer_address(service) if service else "",
+        address,
         dc.gateway_port,
         deployment.get("status", {}).get("readyReplicas", 0),
         deployment["spec"].get("replicas", 0),
+        sources.resolve(address) if gateway.is_hostname(address) else (address,) if address else (),
     )
 
 

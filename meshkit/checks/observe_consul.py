@@ -8,21 +8,30 @@ from meshkit.backends.base import Consul, Manifest
 from meshkit.consul import config_entries
 from meshkit.consul.config_entries import DEFAULT_DENY
 from meshkit.errors import MeshkitError
-from meshkit.model import ConsulState, Datacenter, DatacenterState
+from meshkit.model import ConsulState, Datacenter, DatacenterState, host_port
 
 
 def consul_state(consul: Consul, dc: Datacenter, names: Sequence[str]) -> ConsulState:
     """Everything about one datacenter's servers; raises what the backend raises when they do not answer."""
     intentions = config_entries.intentions(consul.config_entries(config_entries.INTENTIONS))
+    gateways = consul.gateways()
     return ConsulState(
         leader=consul.leader(),
         wan={member.name: member.status for member in consul.wan_members()},
-        gateways=frozenset(consul.gateways()),
+        gateways=frozenset(gateways),
         replication="" if dc.primary else _replication(consul.acl_replication()),
         gateway_mode=config_entries.gateway_mode(consul.config_entries("proxy-defaults")),
         default_deny=DEFAULT_DENY in intentions,
         catalogs={name: _services(consul, name) for name in names},
+        announced={name: frozenset(map(_announced, found)) for name, found in gateways.items()},
     )
+
+
+def _announced(found: Manifest) -> str:
+    """A mesh gateway's public address as a federation state has it."""
+    service = found["Service"]
+    wan = service.get("TaggedAddresses", {}).get("wan", {})
+    return host_port(str(wan.get("Address") or service.get("Address", "")), int(wan.get("Port") or service["Port"]))
 
 
 def unhealthy(consul: Consul, target: DatacenterState) -> str:

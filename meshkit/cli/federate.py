@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
 TIMEOUT_S = 600.0
 _CHART = "Consul chart: the official one, meshkit's own, or a folder or .tgz; light for lab clusters, else hashicorp."
+_INTERNAL = "Load balancers within the clouds' networks, which then must be connected, or on the Internet; public."
 Timeout = Annotated[float, typer.Option(metavar="SECONDS", min=1, help="Longest wait for one condition.")]
 
 
@@ -56,6 +57,13 @@ def federate(  # noqa: PLR0913 - one parameter per option
     ] = "",
     servers: Annotated[int | None, typer.Option(help="Consul servers per datacenter: 1, 3 or 5.")] = None,
     gateways: Annotated[int | None, typer.Option(help="Mesh gateways per datacenter.")] = None,
+    internal_gateways: Annotated[
+        bool | None, typer.Option("--internal-gateways/--public-gateways", help=_INTERNAL, show_default=False)
+    ] = None,
+    gateway_source_range: Annotated[
+        list[str] | None,
+        typer.Option(metavar="CIDR", help="Who may reach the gateways' load balancers; everybody. Repeat it."),
+    ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would change; write nothing.")] = False,
     timeout: Timeout = TIMEOUT_S,
     passphrase_file: PassphraseFile = None,
@@ -71,6 +79,7 @@ def federate(  # noqa: PLR0913 - one parameter per option
       meshkit federate aks eks
       meshkit federate aks prod=arn:aws:eks:eu-west-1:1234:cluster/prod --servers 3 --gateways 2
       meshkit federate aks eks --dry-run
+      meshkit federate aks eks --gateway-source-range 203.0.113.0/24 --gateway-source-range 198.51.100.7/32
       meshkit federate gke          (joins the federation that aks and eks are in)
       meshkit init aks eks > mesh.yaml && meshkit federate -f mesh.yaml
     """
@@ -83,8 +92,10 @@ def federate(  # noqa: PLR0913 - one parameter per option
         "image_registry": image_registry,
         "servers": servers,
         "gateways": gateways,
+        "gateway_internal": internal_gateways,
+        "gateway_source_ranges": tuple(gateway_source_range or ()),
     }
-    if file and (clusters or federation or any(options.values())):
+    if file and (clusters or federation or any(value not in (None, "", ()) for value in options.values())):
         raise UsageError("a file and arguments can't be mixed", hint="put everything into the file, or leave out -f")
 
     from meshkit.cli import described, wiring

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from typing import Generic, TypeVar
 
+from meshkit.backends import names
 from meshkit.backends.base import Consul, Helm, Kube
 from meshkit.backends.clock import SystemClock
 from meshkit.backends.consul import ConsulClient
@@ -39,7 +40,8 @@ def connect(
     clock = SystemClock()
     with ExitStack() as stack:
         consuls = _ConsulConnections(federation, state, kube, stack)
-        yield Context(federation, state, kube, _Once(_helm(federation)), _Once(consuls.open), clock, observe, timeout_s)
+        helm, consul = _Once(_helm(federation)), _Once(consuls.open)
+        yield Context(federation, state, kube, helm, consul, clock, observe, timeout_s, names.resolve)
 
 
 def open_clusters(datacenters: tuple[Datacenter, ...]) -> Mapping[str, Kube]:

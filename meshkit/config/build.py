@@ -19,6 +19,8 @@ _EXAMPLE = "meshkit init aks eks > mesh.yaml writes a commented one"
 _CONTEXTS = "kubectl config get-contexts lists what there is, meshkit federate --help shows the forms"
 
 _CAPITAL = re.compile(r"[A-Z]")
+_REPEATED = {"gatewaySourceRanges": "gatewaySourceRange"}
+"""Lists of the file that are one option, given several times, on the command line."""
 
 _OWNED = {
     ("global", "name"): "meshkit finds Consul's objects by it",
@@ -38,6 +40,8 @@ def from_arguments(  # noqa: PLR0913 - one parameter per option of the command l
     namespace: str = "",
     servers: int | None = None,
     gateways: int | None = None,
+    gateway_internal: bool | None = None,
+    gateway_source_ranges: Sequence[str] = (),
     chart: str = "",
     chart_version: str = "",
     chart_repo: str = "",
@@ -55,6 +59,8 @@ def from_arguments(  # noqa: PLR0913 - one parameter per option of the command l
         "namespace": namespace,
         "servers": servers,
         "gateways": gateways,
+        "gatewayInternal": gateway_internal,
+        "gatewaySourceRanges": list(gateway_source_ranges) or None,
         "chart": chart,
         "chartVersion": chart_version,
         "chartRepo": chart_repo,
@@ -176,6 +182,10 @@ def _datacenter(name: str, entry: DatacenterForm, form: FederationForm, primary:
         servers=of("servers"),
         gateways=of("gateways"),
         gateway_port=of("gatewayPort"),
+        gateway_internal=of("gatewayInternal"),
+        gateway_source_ranges=tuple(of("gatewaySourceRanges")),
+        gateway_annotations={**form.gatewayAnnotations, **entry.gatewayAnnotations},
+        gateway_address=entry.gatewayAddress,
         api_server=entry.k8sAuthMethodHost,
         values=entry.values,
         probe=entry.probe,
@@ -184,7 +194,9 @@ def _datacenter(name: str, entry: DatacenterForm, form: FederationForm, primary:
 
 def _shown_as_argument(problem: Problem) -> str:
     option = problem.where[0] if problem.where else ""
-    return problem.text if option in ("", "datacenters") else f"--{_CAPITAL.sub(_dashed, option)}: {problem.text}"
+    if option in ("", "datacenters"):
+        return problem.text
+    return f"--{_CAPITAL.sub(_dashed, _REPEATED.get(option, option))}: {problem.text}"
 
 
 def _dashed(capital: re.Match[str]) -> str:

@@ -11,6 +11,7 @@ from typing import Annotated, Any, ClassVar
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationError
 
 from meshkit.config.forms import Form, problems
+from meshkit.config.gateway_forms import Address, Annotations, Internal, SourceRanges
 from meshkit.config.problem import Problem, Where
 from meshkit.consul.names import LEGAL_NAME, LONGEST_NAME
 from meshkit.model import DEFAULT_FEDERATION, DEFAULT_NAMESPACE, GATEWAY_PORT
@@ -75,6 +76,10 @@ class DatacenterForm(Form):
     servers: Servers = 1
     gateways: Gateways = 1
     gatewayPort: Port = GATEWAY_PORT  # noqa: N815 - the key's own spelling, as Kubernetes spells keys
+    gatewayInternal: Internal = False  # noqa: N815 - as above
+    gatewaySourceRanges: SourceRanges = Field(default_factory=list)  # noqa: N815 - as above
+    gatewayAnnotations: Annotations = Field(default_factory=dict)  # noqa: N815 - as above
+    gatewayAddress: Address = ""  # noqa: N815 - as above
     k8sAuthMethodHost: Server = ""  # noqa: N815 - as above
     values: Values = Field(default_factory=dict)
     probe: Values = Field(default_factory=dict)
@@ -95,6 +100,9 @@ class FederationForm(Form):
     servers: Servers = 1
     gateways: Gateways = 1
     gatewayPort: Port = GATEWAY_PORT  # noqa: N815 - as above
+    gatewayInternal: Internal = False  # noqa: N815 - as above
+    gatewaySourceRanges: SourceRanges = Field(default_factory=list)  # noqa: N815 - as above
+    gatewayAnnotations: Annotations = Field(default_factory=dict)  # noqa: N815 - as above
     datacenters: Annotated[
         dict[str, DatacenterForm], Field(description="a mapping from each datacenter's name to its context")
     ]

@@ -40,8 +40,14 @@ servers: {servers}
 gateways: {gateways}
 gatewayPort: {port}
 
+# The gateways' load balancers: inside the clouds' own networks (which then must be connected) or public; who may
+# reach them; annotations for the cloud, beside those that meshkit knows.
+# gatewayInternal: true
+# gatewaySourceRanges: [203.0.113.0/24]
+# gatewayAnnotations: {{service.beta.kubernetes.io/azure-load-balancer-internal-subnet: gateways}}
+
 # Datacenters by name (lower-case letters, digits, dashes), each with its context in the kubeconfig.
-# namespace, servers, gateways and gatewayPort may stand here too, for one datacenter alone.
+# namespace, servers, gateways and what begins with gateway may stand here too, for one datacenter alone.
 datacenters:
 """
 
@@ -52,6 +58,8 @@ _ENTRY = """\
 
 _TAIL = """\
     # servers: 3
+    # Where the others reach this one's gateways, if not at the load balancer's own address.
+    # gatewayAddress: mesh.example.com
     # Helm values, laid over meshkit's own. Nothing secret belongs here.
     # values:
     #   server:

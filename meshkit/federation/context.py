@@ -29,7 +29,10 @@ class CancellableClock(Clock, Protocol):
 
 @dataclass(frozen=True)
 class Context:
-    """One run. ``helm`` and ``consul`` open on first use, since not every command needs them in every datacenter."""
+    """One run. ``helm`` and ``consul`` open on first use, since not every command needs them in every datacenter.
+
+    ``resolve`` gives a name's addresses, empty while it has none.
+    """
 
     federation: Federation
     state: State
@@ -39,6 +42,7 @@ class Context:
     clock: CancellableClock
     observe: Observer
     timeout_s: float
+    resolve: Callable[[str], tuple[str, ...]]
 
     def each(self, work: Callable[[Datacenter], T], datacenters: Iterable[Datacenter] | None = None) -> dict[str, T]:
         """Do ``work`` in all datacenters at the same time; one failing lets the others finish, then all are reported.

@@ -18,6 +18,9 @@ _ABOUT_ALL = ("chart", "chart_version", "chart_repo", "image_registry")
 """Options that are the federation's, not a datacenter's."""
 
 
+_NOT_GIVEN = (None, "", ())
+
+
 def resolve(named: Federation, known: Federation | None, given: Mapping[str, Any] | None) -> Federation:
     """The federation to bring about.
 
@@ -56,7 +59,9 @@ def _like(primary: Datacenter, dc: Datacenter) -> Datacenter:
 
 
 def _merged(dc: Datacenter, before: Datacenter, given: Mapping[str, Any]) -> Datacenter:
-    options = {key: value for key, value in given.items() if key not in (*_ABOUT_ALL, "primary") and value}
+    options = {
+        key: value for key, value in given.items() if key not in (*_ABOUT_ALL, "primary") and value not in _NOT_GIVEN
+    }
     return replace(before, context=dc.context, **options)
 
 

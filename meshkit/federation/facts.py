@@ -151,7 +151,7 @@ def read_marker(kube: Kube, namespace: str) -> Marker | None:
         return None
     try:
         described = json.loads(found["data"]["federation.json"])
-        layout = tuple(Datacenter(context="", **entry) for entry in described["datacenters"])
+        layout = tuple(Datacenter.of({"context": "", **entry}) for entry in described["datacenters"])
         _require_legal(described["name"], described["datacenter"], *(dc.name for dc in layout))
         return Marker(
             federation_id=described["id"],

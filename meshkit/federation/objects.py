@@ -11,7 +11,7 @@ import json
 from collections.abc import Mapping
 
 from meshkit.backends.base import Manifest
-from meshkit.consul import names
+from meshkit.consul import gateway, names
 from meshkit.federation.state import FederationSecrets
 from meshkit.model import Datacenter, Federation
 from meshkit.pki.material import PrivateKey
@@ -43,7 +43,7 @@ def marker(federation: Federation, datacenter: Datacenter, federation_id: str, c
 
 def _layout(datacenter: Datacenter) -> dict[str, object]:
     """What another machine needs to know; contexts are each machine's own, and values may hold secrets."""
-    return {
+    layout: dict[str, object] = {
         "name": datacenter.name,
         "primary": datacenter.primary,
         "namespace": datacenter.namespace,
@@ -51,11 +51,15 @@ def _layout(datacenter: Datacenter) -> dict[str, object]:
         "gateways": datacenter.gateways,
         "gateway_port": datacenter.gateway_port,
     }
+    return layout | ({"gateway_address": datacenter.gateway_address} if datacenter.gateway_address else {})
 
 
-def gateway_service(datacenter: Datacenter) -> Manifest:
-    """The mesh gateway's public Service: meshkit's own, so that its address outlives every upgrade and reinstall."""
-    spec = {
+def gateway_service(datacenter: Datacenter, found: Manifest | None) -> Manifest:
+    """The mesh gateway's public Service: meshkit's own, so that its address outlives every upgrade and reinstall.
+
+    ``found`` is the one that is there already.
+    """
+    spec: dict[str, object] = {
         "type": "LoadBalancer",
         "selector": {"app": "consul", "component": "mesh-gateway"},
         "ports": [
@@ -67,7 +71,13 @@ def gateway_service(datacenter: Datacenter) -> Manifest:
             }
         ],
     }
-    return _object("Service", names.GATEWAY_SERVICE, datacenter) | {"spec": spec}
+    if datacenter.gateway_source_ranges:
+        spec["loadBalancerSourceRanges"] = list(datacenter.gateway_source_ranges)
+    service = _object("Service", names.GATEWAY_SERVICE, datacenter) | {"spec": spec}
+    annotations = gateway.service_annotations(datacenter, found)
+    if annotations:
+        service["metadata"]["annotations"] = annotations
+    return service
 
 
 def server_service(datacenter: Datacenter) -> Manifest:

@@ -4,22 +4,27 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from meshkit.backends.base import Ref
-from meshkit.consul import values
+from meshkit.consul import gateway, values
 from meshkit.consul.names import CONSUL_RELEASE, GATEWAY_SERVICE, PROBE_RELEASE
 from meshkit.errors import MeshkitError
 from meshkit.events import Progress
 from meshkit.federation import agent, charts
 from meshkit.federation.change import Change
 from meshkit.federation.context import Context
-from meshkit.kubernetes import load_balancer_address
 from meshkit.model import Datacenter
 from meshkit.pki import inspect
+
+_OTHERWISE = "its chart or values are not those described"
+_ADDRESSES = (
+    ("the gateway's address", "meshGateway", "wanAddress", "static"),
+    ("the primary's gateway", "global", "federation", "primaryGateways"),
+)
 
 
 @dataclass(frozen=True)
@@ -63,8 +68,24 @@ def difference(context: Context, datacenter: Datacenter, wanted: Wanted) -> Chan
     if found.status != "deployed":
         return Change("update", what, datacenter.name, f"it is {found.status}")
     if found.description != wanted.mark:
-        return Change("update", what, datacenter.name, "its chart or values are not those described")
+        return Change("update", what, datacenter.name, _moved(context, datacenter, wanted) or _OTHERWISE)
     return None
+
+
+def _moved(context: Context, datacenter: Datacenter, wanted: Wanted) -> str:
+    """Which gateway's address is another one than installed, if that is it: the most frequent reason by far."""
+    before = context.helm(datacenter.name).values(wanted.name, datacenter.namespace)
+    for what, *path in _ADDRESSES:
+        was, now = _at(before, path), _at(wanted.values, path)
+        if was and now and was != now:
+            return f"{what} was {was} and is {now}"
+    return ""
+
+
+def _at(values: Any, path: Sequence[str]) -> str:
+    for key in path:
+        values = values.get(key) if isinstance(values, Mapping) else None
+    return ", ".join(map(str, values)) if isinstance(values, list) else str(values or "")
 
 
 def ensure(context: Context, task: str, datacenter: Datacenter, wanted: Wanted) -> None:
@@ -83,4 +104,4 @@ def addresses(context: Context) -> dict[str, str] | None:
 
 def _address(context: Context, datacenter: Datacenter) -> str:
     service = context.kube[datacenter.name].get(Ref("Service", GATEWAY_SERVICE, datacenter.namespace))
-    return load_balancer_address(service) if service else ""
+    return gateway.address(datacenter, service)

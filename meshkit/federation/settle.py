@@ -1,4 +1,4 @@
-"""What a description may leave open and only the clusters can tell: which chart, and where each API server is.
+"""What a description may leave open and the clusters can tell: the chart, and each one's platform and API server.
 
 It is settled once, before anything is compared, and then kept with the description: a laptop that reaches a cluster
 by another address must not change what is installed there. A cluster that does not answer is no reason to stop here,
@@ -15,18 +15,18 @@ from meshkit.backends.base import Kube, Ref
 from meshkit.consul import official
 from meshkit.errors import MeshkitError
 from meshkit.federation.context import Context
-from meshkit.model import LIGHT_CHART, OFFICIAL_CHART, Datacenter, host_port
-
-LAB_PROVIDER = "meshkit-lab://"
-"""How the provider ID of a lab's nodes begins."""
+from meshkit.model import OFFICIAL_CHART, Datacenter, Federation, host_port
+from meshkit.platforms import catalogue, recognise
+from meshkit.platforms.recognise import Signs
 
 
 def settled(context: Context) -> Context:
     """The same run over a federation that leaves nothing open."""
     federation = context.federation
+    placed = context.each(lambda dc: _placed(context.kube[dc.name], dc))
+    federation = replace(federation, datacenters=tuple(placed[dc.name] for dc in federation.datacenters))
     if not federation.chart:
-        is_lab = all(context.each(lambda dc: _is_lab(context.kube[dc.name])).values())
-        federation = replace(federation, chart=LIGHT_CHART if is_lab else OFFICIAL_CHART)
+        federation = replace(federation, chart=_chart(federation))
     if federation.official:
         servers = context.each(lambda dc: dc.api_server or _api_server(context, dc))
         federation = replace(
@@ -37,13 +37,28 @@ def settled(context: Context) -> Context:
     return replace(context, federation=federation)
 
 
-def _is_lab(kube: Kube) -> bool:
-    """Whether a cluster is one of ``meshkit lab``, where the official chart's images can't be had."""
+def _placed(kube: Kube, datacenter: Datacenter) -> Datacenter:
+    """The datacenter with what it runs on, once and for all: a Service must not change with what is installed later."""
+    if datacenter.load_balancer:
+        return datacenter
     try:
-        nodes = kube.list("Node")
+        nodes, groups = kube.list("Node"), kube.api_groups()
+        signs = Signs(groups, kube.version(), nodes, kube.server, datacenter.context)
     except MeshkitError:
-        return False
-    return bool(nodes) and all(str(n["spec"].get("providerID", "")).startswith(LAB_PROVIDER) for n in nodes)
+        return datacenter
+    platform = recognise.platform(signs)
+    balancer = recognise.load_balancer(platform, groups)
+    return replace(
+        datacenter,
+        platform=platform.key if platform else "",
+        load_balancer=balancer.key if balancer else "",
+    )
+
+
+def _chart(federation: Federation) -> str:
+    """The official chart, unless no cluster is of a kind that has another: the lab's can't have its images."""
+    charts = {found.chart if (found := catalogue.platform(dc.platform)) else "" for dc in federation.datacenters}
+    return charts.pop() or OFFICIAL_CHART if len(charts) == 1 else OFFICIAL_CHART
 
 
 def _api_server(context: Context, datacenter: Datacenter) -> str:

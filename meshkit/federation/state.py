@@ -94,7 +94,7 @@ class State:
             return None
         try:
             held: dict[str, Any] = json.loads(content)
-            datacenters = tuple(Datacenter(**entry) for entry in held["datacenters"])
+            datacenters = tuple(Datacenter.of(entry) for entry in held["datacenters"])
             identity = Identity(str(uuid.UUID(held["id"])), Federation(datacenters=datacenters, **_about_all(held)))
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise self._damaged(IDENTITY) from error

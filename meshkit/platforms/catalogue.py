@@ -32,7 +32,7 @@ class Evidence:
 
 @dataclass(frozen=True)
 class Platform:
-    """One platform; ``region`` and ``zone`` are node labels, ``values`` what the official chart needs here."""
+    """One platform; see ``platforms.yaml`` for each field."""
 
     key: str
     title: str
@@ -42,6 +42,7 @@ class Platform:
     balancers: Sequence[str]
     storage: str
     node: str
+    chart: str = ""
     values: Mapping[str, Any] = field(default_factory=dict)
     notes: Sequence[str] = ()
 

@@ -31,7 +31,7 @@ def datacenter(name: str) -> DatacenterState:
         primary=name == "aks",
         version="v1.34.4",
         servers=(ServerState("consul-server-0", "10.42.0.9", healthy=True),),
-        gateway=GatewayState(f"{name}.example.com", 443, 1, 1),
+        gateway=GatewayState(f"{name}.example.com", 443, 1, 1, resolved=("203.0.113.1",)),
         certificates=(CertificateState(CA, *validity, "ca" * 32), CertificateState(SERVER_CERT, *validity, name * 20)),
         consul=ConsulState(
             leader="10.42.0.9:8300",
@@ -41,6 +41,7 @@ def datacenter(name: str) -> DatacenterState:
             gateway_mode="local",
             default_deny=True,
             catalogs={other: frozenset({"consul", f"mesh-probe-{other}"}) for other in NAMES},
+            announced={other: frozenset({f"{other}.example.com:443"}) for other in NAMES},
         ),
     )
 

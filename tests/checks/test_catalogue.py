@@ -93,6 +93,16 @@ BROKEN = {
         "fail",
         "eks: no address",
     ),
+    "names of mesh gateways resolve": (
+        lambda s: with_eks(s, gateway=GatewayState("eks.example.com", 443, 1, 1)),
+        "warn",
+        "eks: eks.example.com does not resolve here",
+    ),
+    "mesh gateways are announced at their present address": (
+        lambda s: with_eks(s, gateway=GatewayState("203.0.113.9", 443, 1, 1, resolved=("203.0.113.9",))),
+        "fail",
+        "eks: eks.example.com:443 is announced, the load balancer has 203.0.113.9:443",
+    ),
     "mesh gateways are ready": (
         lambda s: with_eks(s, gateway=GatewayState("x", 443, 1, 2)),
         "fail",
@@ -199,6 +209,13 @@ def test_a_failure_is_not_hidden_by_what_is_out_of_sight(healthy: FederationStat
     broken = replace(aks, consul=replace(aks.consul, leader=""))
     state = replace(healthy, datacenters=(broken, unseen))
     assert verdict(state, "every datacenter has a leader") == ("fail", "aks: no leader")
+
+
+def test_a_gateway_that_goes_is_no_fault(healthy: FederationState) -> None:
+    """While one rolls out, the old and the new address are announced side by side."""
+    both = frozenset({"203.0.113.9:443", "eks.example.com:443"})
+    seen = with_consul(healthy, announced={"eks": both})
+    assert verdict(seen, "mesh gateways are announced at their present address")[0] == "pass"
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from fakes.federation import FakeFederation, described
+from meshkit.backends.base import Ref
 from meshkit.federation import describe, runner
 from meshkit.model import Federation
 
@@ -215,3 +216,20 @@ def test_changed_meanwhile(meshkit: Meshkit, world: FakeFederation, monkeypatch:
     assert result.code == 1
     assert "meshkit: error: the federation changed meanwhile" in result.err
     assert world.state.identity().federation == described(("aks", "eks", "gke"))
+
+
+def test_gateways_inside_the_clouds(meshkit: Meshkit, world: FakeFederation) -> None:
+    """Both options hold for all datacenters, are kept by a run that does not name them, and can be taken back."""
+    ranges = ("--gateway-source-range", "203.0.113.0/24", "--gateway-source-range", "198.51.100.7/32")
+    assert meshkit("federate", "aks", "eks", "--internal-gateways", *ranges).code == 0
+    assert meshkit("federate", "aks", "eks").code == 0
+    assert {dc.gateway_internal for dc in world.federation.datacenters} == {True}
+    ref = Ref("Service", "meshkit-mesh-gateway", "consul")
+    for cluster in world.clusters.values():
+        found = cluster.find(ref)
+        assert found
+        assert found["spec"]["loadBalancerSourceRanges"] == ["203.0.113.0/24", "198.51.100.7/32"]
+    planned = meshkit("federate", "aks", "eks", "--public-gateways", "--dry-run").out
+    assert (
+        "~ aks: replace service meshkit-mesh-gateway, port 443 (a load balancer that is public has another" in planned
+    )

@@ -37,10 +37,11 @@ def test_the_commented_example_is_right_once_uncommented(tmp_path: Path) -> None
     """An example that does not load would be worse than none."""
     commented = template(CLUSTERS)
     head, tail = commented.split("    # servers: 3\n")
-    lines = [line.replace("# ", "", 1) for line in tail.splitlines() if "Helm values" not in line]
+    lines = [line.replace("# ", "", 1) for line in tail.splitlines() if not line.endswith(".")]
     path = tmp_path / "mesh.yaml"
     path.write_text(head + "    servers: 3\n" + "\n".join(lines) + "\n")
     last = load(path).datacenters[-1]
+    assert last.gateway_address == "mesh.example.com"
     assert (last.servers, last.values) == (3, {"server": {"storage": "20Gi"}})
     assert last.probe == {"monitoring": {"prometheusRule": {"enabled": True}}}
 

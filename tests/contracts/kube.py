@@ -26,6 +26,12 @@ class KubeContract:
         assert kube.get(Ref("ConfigMap", "missing", namespace)) is None
         assert kube.get(Ref("ConfigMap", "missing", f"{namespace}-missing")) is None
 
+    def test_api_groups(self, kube: Kube) -> None:
+        """The groups of Kubernetes itself are among them, the nameless one of the oldest kinds is not."""
+        found = kube.api_groups()
+        assert {"apps", "batch", "storage.k8s.io"} <= found
+        assert "" not in found
+
     def test_apply_returns_the_object(self, kube: Kube, namespace: str) -> None:
         """Apply gives back what it was given and what the server added."""
         made = kube.apply(config_map("one", namespace, key="value"))

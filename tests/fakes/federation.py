@@ -43,6 +43,7 @@ class FakeFederation:
         self.clock = FakeClock()
         self.wan = FakeWan()
         self.events: list[Event] = []
+        self.names: dict[str, Sequence[str]] = {}
         self.polls = polls
         for name in names:
             self.add_cluster(name)
@@ -87,6 +88,7 @@ class FakeFederation:
             clock=self.clock,
             observe=self.events.append,
             timeout_s=timeout_s,
+            resolve=lambda name: tuple(self.names.get(name, (name,) if name[0].isdigit() else ())),
         )
 
     def _bootstrap_token(self) -> str:

@@ -61,6 +61,7 @@ class FakeCluster:
         self.faults = Faults(context, self._time)
         self.skew_s = skew_s
         self.gitversion = "v1.34.4"
+        self.groups = {"apps", "batch", "networking.k8s.io", "policy", "rbac.authorization.k8s.io", "storage.k8s.io"}
         self.load_balancers = LoadBalancers()
         self.rollouts: dict[Key, Rollout] = {}
         self.pod_logs: dict[tuple[str, str], str] = {}
@@ -126,6 +127,10 @@ class FakeCluster:
     def version(self) -> str:
         self.faults.check("get", "version")
         return self.gitversion
+
+    def api_groups(self) -> frozenset[str]:
+        self.faults.check("get", "apis")
+        return frozenset(self.groups)
 
     def clock(self) -> datetime:
         self.faults.check("get", "version")

@@ -10,11 +10,18 @@ from fakes.federation import FakeFederation
 from fakes.kube import FakeCluster
 from meshkit.federation import settle
 from meshkit.model import Federation
+from platforms import nodes
 
 
 def opened(world: FakeFederation) -> Federation:
     """The world's federation once settled."""
     return settle.settled(world.context()).federation
+
+
+def unplaced(federation: Federation) -> Federation:
+    """Without what the clusters run on."""
+    bare = (replace(dc, platform="", load_balancer="") for dc in federation.datacenters)
+    return replace(federation, datacenters=tuple(bare))
 
 
 def to_cloud(world: FakeFederation, name: str) -> None:
@@ -25,7 +32,7 @@ def to_cloud(world: FakeFederation, name: str) -> None:
 def test_lab_clusters_get_the_light_chart(world: FakeFederation) -> None:
     """The official images can't be had there."""
     world.federation = replace(world.federation, chart="")
-    assert opened(world) == replace(world.federation, chart="light")
+    assert unplaced(opened(world)) == replace(world.federation, chart="light")
 
 
 def test_one_real_cluster_is_enough_for_the_official_chart(world: FakeFederation) -> None:
@@ -44,7 +51,7 @@ def test_what_was_chosen_stays(world: FakeFederation) -> None:
     assert (opened(world).chart, opened(world).chart_version) == ("hashicorp", "1.9.9")
     world.federation = replace(world.federation, chart="light", chart_version="")
     to_cloud(world, "aks")
-    assert opened(world) == world.federation
+    assert unplaced(opened(world)) == world.federation
 
 
 def test_a_cluster_that_is_away_is_no_lab_cluster(world: FakeFederation) -> None:
@@ -65,4 +72,26 @@ def test_a_loopback_address_is_nobody_else_s(world: FakeFederation, monkeypatch:
     assert [dc.api_server for dc in opened(world).datacenters] == ["https://172.18.0.2:6443", ""]
     own = tuple(replace(dc, api_server="https://k8s.example") for dc in world.federation.datacenters)
     world.federation = replace(world.federation, datacenters=own)
-    assert opened(world) == replace(world.federation, chart_version="1.9.11")
+    assert unplaced(opened(world)) == replace(world.federation, chart_version="1.9.11")
+
+
+def test_what_each_cluster_runs_on(world: FakeFederation) -> None:
+    """Platform and load balancer are told by the cluster: here EKS with AWS's controller, and a lab cluster."""
+    world.clusters["eks"].put({"kind": "Node", **nodes.EKS, "metadata": {**nodes.EKS["metadata"], "name": "eks-node"}})
+    world.clusters["eks"].groups.add("elbv2.k8s.aws")
+    found = opened(world).datacenters
+    assert [(dc.platform, dc.load_balancer) for dc in found] == [("lab", "any"), ("eks", "aws-controller")]
+
+
+def test_a_load_balancer_stays_whose_it_was(world: FakeFederation) -> None:
+    """What is installed later does not make another load balancer of one that is in use."""
+    world.federation = opened(world)
+    world.clusters["eks"].put({"kind": "Node", **nodes.EKS, "metadata": {**nodes.EKS["metadata"], "name": "eks-node"}})
+    assert opened(world) == world.federation
+
+
+def test_a_cluster_that_tells_nothing(world: FakeFederation) -> None:
+    """What can't be asked is left open: preflight tells why, and the next run asks again."""
+    world.clusters["eks"].faults.forbid("list", "nodes")
+    found = opened(world).datacenters[1]
+    assert (found.platform, found.load_balancer) == ("", "")

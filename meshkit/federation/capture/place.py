@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
 from meshkit.backends.base import Kube, Manifest, Ref
+from meshkit.consul import gateway
 from meshkit.consul.names import (
     AGENT_CONTAINER,
     GATEWAY_CONTAINER_PORT,
@@ -15,7 +16,6 @@ from meshkit.consul.names import (
 )
 from meshkit.errors import MeshkitError, UsageError
 from meshkit.federation.context import Context
-from meshkit.kubernetes import load_balancer_address
 from meshkit.model import Datacenter
 
 MOST_PORTS = 8
@@ -105,7 +105,7 @@ def _remote(context: Context, here: Datacenter) -> dict[str, str]:
                 service = context.kube[dc.name].get(Ref("Service", GATEWAY_SERVICE, dc.namespace))
             except MeshkitError:
                 continue
-            if service and (address := load_balancer_address(service)):
+            if address := gateway.address(dc, service):
                 names[address] = f"gateway of {dc.name}"
     return names
 

@@ -12,13 +12,13 @@ from functools import partial
 from typing import Any, TypeVar
 
 from meshkit.backends.base import Consul, Manifest, Ref
+from meshkit.consul import gateway
 from meshkit.consul.names import GATEWAY_SERVICE
 from meshkit.errors import MeshkitError, UnreachableError, UsageError
 from meshkit.federation import access
 from meshkit.federation.asking import ask
 from meshkit.federation.context import Context
 from meshkit.federation.probing import regions
-from meshkit.kubernetes import load_balancer_address
 from meshkit.model import Datacenter
 
 T = TypeVar("T")
@@ -119,7 +119,7 @@ def _of_mesh(consul: Consul) -> _Mesh:
 
 def _gateway(context: Context, dc: Datacenter) -> Address | None:
     service = context.kube[dc.name].get(Ref("Service", GATEWAY_SERVICE, dc.namespace))
-    address = load_balancer_address(service) if service else ""
+    address = gateway.address(dc, service)
     return (address, dc.gateway_port) if address else None
 
 

@@ -6,11 +6,12 @@ from collections.abc import Iterator
 from time import monotonic
 
 from meshkit.backends.base import Kube, Manifest, Ref
+from meshkit.consul import gateway
 from meshkit.consul.names import GATEWAY, GATEWAY_SELECTOR, GATEWAY_SERVICE
 from meshkit.errors import MeshkitError
 from meshkit.federation.context import Context
 from meshkit.federation.pods import waiting
-from meshkit.kubernetes import is_ready, load_balancer_address
+from meshkit.kubernetes import is_ready
 from meshkit.model import Datacenter
 from meshkit.trace.evidence import Pod, Side
 
@@ -35,7 +36,7 @@ def look(context: Context, dc: Datacenter) -> Side:
     inside = kube.get(Ref("Service", GATEWAY, dc.namespace))
     workload = kube.get(Ref("Deployment", GATEWAY, dc.namespace))
     pods = kube.list("Pod", dc.namespace, selector=GATEWAY_SELECTOR)
-    address = load_balancer_address(public) if public else ""
+    address = gateway.address(dc, public)
     return Side(
         dc.name,
         dc.context,
