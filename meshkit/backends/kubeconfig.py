@@ -16,11 +16,11 @@ from kubernetes import client as kubernetes_client
 from kubernetes import config as kubernetes_config
 from kubernetes.config.kube_config import KubeConfigLoader, KubeConfigMerger
 
+from meshkit.backends.kubeconfig_entries import DEFAULT
 from meshkit.backends.login import Login
 from meshkit.errors import MeshkitError, UsageError
 from meshkit.platforms.catalogue import catalogue
 
-DEFAULT = "~/.kube/config"
 MALFORMED = (KeyError, TypeError, AttributeError, ValueError, IndexError)
 """What the library raises on a kubeconfig whose parts have other types than it expects."""
 

@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
-
-import yaml
-
+from meshkit.backends.kubeconfig_entries import entries
 from meshkit.consul.names import probe_service
 from meshkit.errors import MeshkitError
 from meshkit.federation import state
@@ -18,15 +14,7 @@ from meshkit.trace.causes import CATALOGUE
 
 def contexts(incomplete: str) -> list[str]:
     """Contexts that begin so; nothing when the kubeconfig can't be read, since completion must not complain."""
-    files = os.environ.get("KUBECONFIG") or str(Path.home() / ".kube" / "config")
-    names: list[str] = []
-    for file in files.split(os.pathsep):
-        try:
-            document = yaml.safe_load(Path(file).read_text()) or {}
-            names += [str(entry["name"]) for entry in document.get("contexts") or ()]
-        except (OSError, ValueError, yaml.YAMLError, AttributeError, TypeError, KeyError):
-            continue
-    return [name for name in names if name.startswith(incomplete)]
+    return [entry.name for entry in entries() if entry.name.startswith(incomplete)]
 
 
 def datacenters(incomplete: str) -> list[str]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from meshkit import config
+from meshkit.cli import contexts
 from meshkit.federation import describe
 from meshkit.federation.state import Identity, State, known
 from meshkit.model import Federation
@@ -26,8 +27,8 @@ def from_file(file: str, passphrase: bytes | None) -> Described:
     """What a mesh.yaml describes."""
     found = config.load(file, known=known())
     state = State(found.name, passphrase)
-    contexts = frozenset(dc.context for dc in found.datacenters)
-    return _over(found, state, contexts, None)
+    named = frozenset(dc.context for dc in found.datacenters)
+    return _over(found, state, named, None)
 
 
 def from_arguments(
@@ -35,7 +36,10 @@ def from_arguments(
 ) -> Described:
     """What clusters and options describe; clusters of a federation that exists need not be named again."""
     state = State(name, passphrase)
-    listed = [*clusters, *_stay(state.identity(), clusters)]
+    identity = state.identity()
+    there = {dc.context: dc.name for dc in identity.federation.datacenters} if identity else {}
+    clusters = contexts.expanded(clusters, there)
+    listed = [*clusters, *_stay(identity, clusters)]
     found = config.from_arguments(listed, federation=name, known=known(), **options)
     return _over(found, state, frozenset(map(_context, clusters)), options)
 

@@ -38,7 +38,7 @@ def federate(  # noqa: PLR0913 - one parameter per option
         list[str] | None,
         typer.Argument(
             metavar="[CONTEXT | NAME=CONTEXT]...",
-            help="Clusters by kubeconfig context; NAME becomes the datacenter's name.",
+            help="Clusters by kubeconfig context, or a part that fits one alone; NAME becomes the datacenter's name.",
             autocompletion=_contexts,
         ),
     ] = None,
@@ -78,6 +78,7 @@ def federate(  # noqa: PLR0913 - one parameter per option
     Examples:
       meshkit federate aks eks
       meshkit federate aks prod=arn:aws:eks:eu-west-1:1234:cluster/prod --servers 3 --gateways 2
+      meshkit federate aks eks gke  (also when these only fit the contexts: EKS's ARN, GKE's gke_PROJECT_ZONE_NAME)
       meshkit federate aks eks --dry-run
       meshkit federate aks eks --gateway-source-range 203.0.113.0/24 --gateway-source-range 198.51.100.7/32
       meshkit federate gke          (joins the federation that aks and eks are in)

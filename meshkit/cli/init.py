@@ -12,7 +12,11 @@ app = typer.Typer()
 @app.command()
 def init(
     clusters: Annotated[
-        list[str], typer.Argument(metavar="CLUSTER...", help="CONTEXT or NAME=CONTEXT; the first becomes primary.")
+        list[str],
+        typer.Argument(
+            metavar="CLUSTER...",
+            help="CONTEXT or NAME=CONTEXT, or a part that fits one context alone; the first becomes primary.",
+        ),
     ],
 ) -> None:
     """Print a commented mesh.yaml for these clusters.
@@ -22,5 +26,6 @@ def init(
     Example: meshkit init aks prod=arn:aws:eks:eu-west-1:1234:cluster/prod > mesh.yaml
     """
     from meshkit import config
+    from meshkit.cli import contexts
 
-    typer.echo(config.template(clusters), nl=False)
+    typer.echo(config.template(contexts.expanded(clusters)), nl=False)

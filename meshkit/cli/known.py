@@ -8,6 +8,7 @@ from contextlib import contextmanager
 
 from meshkit.backends.base import Kube
 from meshkit.cli import console, wiring
+from meshkit.cli.contexts import whole
 from meshkit.cli.options import read_passphrase
 from meshkit.errors import UsageError
 from meshkit.federation import discover, state
@@ -41,7 +42,9 @@ def connected(federation: Federation, held: State, *, timeout_s: float = TIMEOUT
 def find(name: str, contexts: Sequence[str], namespace: str = "", *, partial: bool = False) -> tuple[Federation, State]:
     """By contexts when there are any, else by name, else the only one this machine knows."""
     if contexts:
-        found = discover.discover(clusters(contexts), namespace or DEFAULT_NAMESPACE, partial=partial)
+        found = discover.discover(
+            clusters([whole(context) for context in contexts]), namespace or DEFAULT_NAMESPACE, partial=partial
+        )
         return found.federation, _state_of(found)
     names = (name,) if name else state.known()
     if not names:

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TypeVar
 
 import pytest
@@ -36,11 +37,12 @@ Meshkit = Callable[..., Result]
 
 
 @pytest.fixture
-def meshkit(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Iterator[Meshkit]:
-    """Call ``main`` with arguments; the exit code and both streams."""
+def meshkit(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Iterator[Meshkit]:
+    """Call ``main`` with arguments; the exit code and both streams. The kubeconfig is one that is not there."""
     handler = signal.getsignal(signal.SIGTERM)
-    for name in ("NO_COLOR", "KUBECONFIG", "MESHKIT_CA_PASSPHRASE"):
+    for name in ("NO_COLOR", "MESHKIT_CA_PASSPHRASE"):
         monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("KUBECONFIG", str(tmp_path / "kubeconfig"))
 
     def call(*arguments: str) -> Result:
         monkeypatch.setattr(sys, "argv", ["meshkit", *arguments])
