@@ -31,6 +31,7 @@ COMMANDS = {
     "deny": "Forbid one service to open connections to another.",
     "intentions": "List who may talk to whom.",
     "upgrade": "Bring Consul to another version, one datacenter after the other, each proven.",
+    "render": "Print what federate would install: values, objects, or a form for GitOps.",
     "leave": "Take a datacenter out of the federation and remove Consul from its cluster.",
     "destroy": "Remove the federation from all its clusters.",
     "init": "Print a commented mesh.yaml for federate -f.",

@@ -98,10 +98,11 @@ def ensure(context: Context, task: str, datacenter: Datacenter, wanted: Wanted) 
 
 def addresses(context: Context) -> dict[str, str] | None:
     """Every gateway's address by datacenter, None while one has none."""
-    found = context.each(lambda dc: _address(context, dc))
+    found = context.each(lambda dc: address(context, dc))
     return found if all(found.values()) else None
 
 
-def _address(context: Context, datacenter: Datacenter) -> str:
+def address(context: Context, datacenter: Datacenter) -> str:
+    """The address of a datacenter's gateway, empty while it has none."""
     service = context.kube[datacenter.name].get(Ref("Service", GATEWAY_SERVICE, datacenter.namespace))
     return gateway.address(datacenter, service)
