@@ -211,8 +211,8 @@ class Helm(Protocol):
         """Install or upgrade without waiting for pods; a release that a killed run left pending is repaired first."""
         ...
 
-    def uninstall(self, name: str, namespace: str) -> None:
-        """Remove the release; nothing happens when there is none."""
+    def uninstall(self, name: str, namespace: str, *, hooks: bool = True) -> None:
+        """Remove the release, with or without its hooks; nothing happens when there is none."""
         ...
 
 

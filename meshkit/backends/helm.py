@@ -106,9 +106,10 @@ class HelmClient:
 
         self._run(go())
 
-    def uninstall(self, name: str, namespace: str) -> None:
+    def uninstall(self, name: str, namespace: str, *, hooks: bool = True) -> None:
         """See ``base.Helm``."""
-        self._run(self._client.uninstall_release(name, namespace=namespace, wait=True, timeout=TIMEOUT))
+        options = {"namespace": namespace, "no_hooks": not hooks, "wait": True, "timeout": TIMEOUT}
+        self._run(self._client.uninstall_release(name, **options))
 
     async def _repair(self, name: str, namespace: str) -> None:
         """Take a release out of the pending state in which a killed helm left it; Helm itself refuses to.

@@ -41,7 +41,7 @@ def destroy(
       meshkit destroy --lost gke
     """
     from meshkit.cli import known
-    from meshkit.federation import lock, teardown
+    from meshkit.federation import lock, teardown, uninstall
 
     # By contexts a lost cluster has none, so that what is found may be less than the whole federation.
     partial = bool(clusters and lost)
@@ -50,6 +50,7 @@ def destroy(
         described = shown.federation if shown else context.federation
         removed = teardown.without_lost(context.federation, lost or (), described)
         names = ", ".join(dc.name for dc in removed) or "this machine alone"
+        uninstall.announce(context, removed)
         confirm(f"remove federation {context.federation.name} with all its data from {names}?", yes=yes)
         with lock.held(context.state, shown):
             teardown.destroy(context, removed)

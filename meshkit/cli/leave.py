@@ -36,7 +36,7 @@ def leave(
       meshkit leave gke doks --lost
     """
     from meshkit.cli import known
-    from meshkit.federation import departure, lock
+    from meshkit.federation import departure, lock, uninstall
 
     with known.opened(federation, (), timeout_s=TIMEOUT_S) as context:
         shown = context.state.identity()
@@ -44,6 +44,8 @@ def leave(
         names, clusters = ", ".join(leaving.names), ", ".join(dc.context for dc in leaving.going)
         what = f"remove Consul, its volumes and secrets from {clusters}" if clusters else "finish what was begun"
         what = "make the others forget it" if lost else what
+        if not lost:
+            uninstall.announce(context, leaving.going)
         confirm(f"take {names} out of federation {context.federation.name} and {what}?", yes=yes)
         with lock.held(context.state, shown):
             departure.leave(context, leaving, lost=lost)

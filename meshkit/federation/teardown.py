@@ -19,6 +19,7 @@ from meshkit.consul.names import (
 )
 from meshkit.errors import MeshkitError, UnreachableError, UsageError
 from meshkit.events import Finished, Note, Progress, Started
+from meshkit.federation import uninstall
 from meshkit.federation.context import Context
 from meshkit.federation.objects import FEDERATION_CONFIGMAP, MANAGED, MANAGED_SELECTOR
 from meshkit.model import Datacenter, Federation
@@ -69,15 +70,31 @@ def remove_datacenters(
 ) -> None:
     """Remove Consul and everything that meshkit made from these clusters, all at the same time.
 
-    ``if_gone`` gives the hint for a cluster that does not answer.
+    ``if_gone`` gives the hint for a cluster that does not answer. Custom resources go everywhere before any Consul
+    does: their entries are in the primary, which has to be there for a secondary's controller to delete them.
     """
+    uninstall.refuse_foreign(context, datacenters)
 
-    def remove(dc: Datacenter) -> None:
+    def hinted(dc: Datacenter, work: Callable[[Context, Datacenter], None]) -> None:
         try:
-            _remove(context, dc)
+            work(context, dc)
         except UnreachableError as error:
             raise UnreachableError(error.message, hint=if_gone(dc), detail=error.detail) from error
 
+    def let_go(dc: Datacenter) -> MeshkitError | None:
+        try:
+            hinted(dc, uninstall.let_go)
+        except MeshkitError as error:
+            return error
+        return None
+
+    def remove(dc: Datacenter) -> None:
+        failure = held.get(dc.name)
+        if failure:
+            raise failure
+        hinted(dc, _remove)
+
+    held = context.each(let_go, datacenters) if context.federation.official else {}
     context.each(remove, datacenters)
 
 
@@ -113,7 +130,9 @@ def _remove(context: Context, dc: Datacenter) -> None:
     kube, helm = context.kube[dc.name], context.helm(dc.name)
     for release in (SCHEDULE_RELEASE, PROBE_RELEASE, CONSUL_RELEASE):
         context.observe(Progress(TASK, f"helm uninstalls {release}", dc.name))
-        helm.uninstall(release, dc.namespace)
+        helm.uninstall(release, dc.namespace, hooks=False)
+    if context.federation.official:
+        uninstall.remove_rest(context, dc)
     for claim in kube.list("PersistentVolumeClaim", dc.namespace, selector=SERVER_SELECTOR):
         kube.delete(Ref("PersistentVolumeClaim", claim["metadata"]["name"], dc.namespace))
     for kind in ("Secret", "Service"):
@@ -129,6 +148,8 @@ def _remove(context: Context, dc: Datacenter) -> None:
 
 def _left(context: Context, dc: Datacenter) -> str:
     left = [name for name in leftovers(context, dc) if name != f"configmap/{FEDERATION_CONFIGMAP}"]
+    if context.federation.official:
+        left += uninstall.leftovers(context.kube[dc.name], dc)
     return f"still there: {', '.join(left)}" if left else ""
 
 

@@ -60,6 +60,9 @@ class HelmContract:
         helm.uninstall(NAME, namespace)
         assert helm.release(NAME, namespace) is None
         helm.uninstall(NAME, namespace)
+        helm.install(NAME, namespace, *probe, "meshkit one")
+        helm.uninstall(NAME, namespace, hooks=False)
+        assert helm.release(NAME, namespace) is None
 
     def test_missing_chart(self, helm: Helm, namespace: str, tmp_path: Path) -> None:
         """A path without a chart is an error that names it, and leaves no release."""

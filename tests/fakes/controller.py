@@ -34,7 +34,7 @@ def install(wan: FakeWan, datacenter: str, *, lag: int = 1) -> FakeController:
     hook |= {"clientConfig": {"caBundle": "Y2E=", "service": service}, "failurePolicy": "Fail"}
     meta = {"name": INJECTOR, "labels": LABELS, "annotations": HELM}
     cluster.put({"kind": "MutatingWebhookConfiguration", "metadata": meta, "webhooks": [hook]})
-    cluster.put({"kind": "Service", "metadata": service | {"labels": LABELS}, "spec": {"type": "ClusterIP"}})
+    cluster.put({"kind": "Service", "metadata": service | {"annotations": HELM}, "spec": {"type": "ClusterIP"}})
     controller = FakeController(wan, datacenter, lag=lag)
     cluster.controllers.append(controller.look)
     cluster.admission = controller.admit
@@ -106,6 +106,10 @@ class FakeController:
             for resource in self._cluster.every(kind):
                 if self._is_due(resource):
                     self._reconcile(resource)
+        for kind in ("Gateway", "GatewayClass"):
+            for gateway in self._cluster.every(kind):
+                if gateway["metadata"].get("deletionTimestamp"):
+                    self._release(gateway)
 
     def _is_due(self, resource: Manifest) -> bool:
         meta = resource["metadata"]
@@ -152,9 +156,12 @@ class FakeController:
         self._cluster.put(resource | {"metadata": meta, "status": {"conditions": [condition]}})
 
     def _release(self, resource: Manifest) -> None:
+        """Take Consul's finalizer away; who else has one keeps the object."""
         meta = resource["metadata"]
-        self._cluster.put(resource | {"metadata": meta | {"finalizers": []}})
-        self._cluster.remove(Ref(resource["kind"], meta["name"], meta["namespace"]))
+        kept = [name for name in meta.get("finalizers") or () if not name.endswith(resources.GROUP)]
+        self._cluster.put(resource | {"metadata": meta | {"finalizers": kept}})
+        if not kept:
+            self._cluster.remove(Ref(resource["kind"], meta["name"], meta.get("namespace", "")))
 
 
 def _entry(resource: Manifest) -> Manifest:

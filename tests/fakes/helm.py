@@ -10,6 +10,7 @@ from typing import Any
 
 import yaml
 
+from fakes.definitions import DEFINITION
 from fakes.kube import FakeCluster, Rollout
 from meshkit.backends.base import InstalledChart, Manifest, Ref, Release
 from meshkit.errors import MeshkitError
@@ -79,14 +80,34 @@ class FakeHelm:
                 self._put(manifest, values)
             self._releases[namespace, name] = Release("deployed", revision, description)
 
-    def uninstall(self, name: str, namespace: str) -> None:
+    def uninstall(self, name: str, namespace: str, *, hooks: bool = True) -> None:
+        del hooks
         self.cluster.faults.check("delete", "secrets")
         with self.cluster.lock:
-            if self._releases.pop((namespace, name), None) is None:
+            if (namespace, name) not in self._releases:
                 return
+            self.leave(name, namespace, "uninstalling")
             for manifest in self._of_release(name, namespace):
                 self.cluster.remove(Ref(manifest["kind"], manifest["metadata"]["name"], namespace))
+            self._remove_templates(name, namespace)
+            del self._releases[namespace, name]
             self._values.pop((namespace, name), None)
+
+    def _remove_templates(self, name: str, namespace: str) -> None:
+        """What carries Helm's annotations, definitions among it, which may never go."""
+        ours = {"meta.helm.sh/release-name": name, "meta.helm.sh/release-namespace": namespace}
+        for kind in ("MutatingWebhookConfiguration", "Service", DEFINITION):
+            for manifest in self.cluster.every(kind):
+                meta = manifest["metadata"]
+                if ours.items() <= meta.get("annotations", {}).items():
+                    self.cluster.delete(Ref(kind, meta["name"], meta.get("namespace", "")))
+        self.cluster.settle(DEFINITION, "", "")
+        going = [
+            d["metadata"]["name"] for d in self.cluster.every(DEFINITION) if d["metadata"].get("deletionTimestamp")
+        ]
+        if going:
+            where = self.cluster.context
+            raise MeshkitError(f"{where}: helm: uninstallation completed with 1 error(s): context deadline exceeded")
             self._charts.pop((namespace, name), None)
 
     def _namespace_open(self, namespace: str) -> bool:

@@ -339,7 +339,11 @@ class FakeCluster:
     def _roll_out(self, key: Key, manifest: Manifest) -> None:
         reason = self.rollouts.get(key, Rollout()).look()
         manifest["status"] = workloads.status(manifest, reason)
-        for name in workloads.pod_names(manifest):
+        names = workloads.pod_names(manifest)
+        for pod in [k for k, m in self._objects.items() if k[0] == "Pod" and _owned_by(m, manifest["metadata"]["uid"])]:
+            if pod[2] not in names:
+                self._remove(pod)
+        for name in names:
             self.put(workloads.pod(manifest, name, reason))
 
     def _require_namespace(self, key: Key) -> None:

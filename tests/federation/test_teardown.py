@@ -51,9 +51,9 @@ def test_order(mesh: FakeFederation, monkeypatch: pytest.MonkeyPatch) -> None:
         deleted.append(ref.kind)
         return plain(ref)
 
-    def uninstalled(name: str, namespace: str) -> None:
+    def uninstalled(name: str, namespace: str, *, hooks: bool = True) -> None:
         deleted.append(f"release {name}")
-        uninstall(name, namespace)
+        uninstall(name, namespace, hooks=hooks)
 
     monkeypatch.setattr(cluster, "delete", delete)
     monkeypatch.setattr(helm, "uninstall", uninstalled)

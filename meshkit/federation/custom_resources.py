@@ -1,0 +1,138 @@
+"""The custom resources of a cluster that hang on its Consul: all of Consul's own kinds, and its Gateways.
+
+Kinds are read from their definitions, so those of another chart version are found too. The chart's definitions are
+templates: Helm deletes them with the release, and with each definition all that is of its kind, whoever made it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from meshkit.backends.base import Kube, Manifest, Ref
+from meshkit.consul.names import CONSUL_RELEASE
+from meshkit.consul.resources import GROUP
+from meshkit.errors import NotFoundError
+from meshkit.federation.objects import MANAGED
+
+DEFINITION = "CustomResourceDefinition"
+GATEWAY_GROUP = "gateway.networking.k8s.io"
+GATEWAY_CONTROLLER = f"{GROUP}/gateway-controller"
+RELEASE_NAME, RELEASE_NAMESPACE = "meta.helm.sh/release-name", "meta.helm.sh/release-namespace"
+BY_CHART = {"release": CONSUL_RELEASE, "component": "api-gateway"}
+"""Labels of the two that a job of the chart makes: the class ``consul`` and its configuration."""
+
+
+@dataclass(frozen=True)
+class Definition:
+    """One kind beyond Kubernetes' own; ``release`` is Helm's, as namespace/name, empty when Helm did not make it."""
+
+    name: str
+    group: str
+    kind: str
+    path: str
+    release: str
+    going: bool
+
+    @property
+    def is_consuls(self) -> bool:
+        """Whether the kind is Consul's own."""
+        return self.group == GROUP or self.group.endswith(f".{GROUP}")
+
+
+@dataclass(frozen=True)
+class Custom:
+    """One object of such a kind. ``ours`` are meshkit's and the chart's own; the others are somebody's."""
+
+    ref: Ref
+    kind: str
+    finalizers: tuple[str, ...]
+    going: bool
+    ours: bool
+
+    def __str__(self) -> str:
+        """As a person names it."""
+        where = f"{self.ref.namespace}/" if self.ref.namespace else ""
+        return f"{self.kind.lower()} {where}{self.ref.name}"
+
+
+def definitions(kube: Kube) -> tuple[Definition, ...]:
+    """Every definition of Consul's and of the Gateway API."""
+    found = (_definition(manifest) for manifest in kube.list(DEFINITION))
+    return tuple(d for d in found if d.is_consuls or d.group == GATEWAY_GROUP)
+
+
+def release_of(manifest: Manifest) -> str:
+    """Helm's release that made an object, as namespace/name; empty when none did."""
+    notes = manifest["metadata"].get("annotations") or {}
+    return f"{notes.get(RELEASE_NAMESPACE, '')}/{notes[RELEASE_NAME]}" if notes.get(RELEASE_NAME) else ""
+
+
+def hanging(kube: Kube, known: Sequence[Definition], release: str) -> Iterator[Custom]:
+    """What has to go before a release does: objects of its kinds, and the Gateways that its Consul serves."""
+    classes = _classes(kube, known)
+    for definition in known:
+        if definition.is_consuls and definition.release == release:
+            yield from _of(kube, definition)
+        elif definition.kind == "GatewayClass":
+            yield from (c for c in _of(kube, definition) if classes[c.ref.name] == GATEWAY_CONTROLLER)
+        elif definition.kind == "Gateway":
+            yield from (_custom(definition, m) for m in _served(kube, definition, classes))
+
+
+def foreign(kube: Kube, known: Sequence[Definition], release: str) -> tuple[str, ...]:
+    """Gateway classes of other controllers whose kind the release would take along."""
+    if not any(d.group == GATEWAY_GROUP and d.release == release for d in known):
+        return ()
+    return tuple(name for name, who in _classes(kube, known).items() if who != GATEWAY_CONTROLLER)
+
+
+def _classes(kube: Kube, known: Sequence[Definition]) -> dict[str, str]:
+    """The controllers of all gateway classes, by class."""
+    paths = [d.path for d in known if d.kind == "GatewayClass" and d.group == GATEWAY_GROUP]
+    items = [item for path in paths for item in _list(kube, path)]
+    return {item["metadata"]["name"]: (item.get("spec") or {}).get("controllerName", "") for item in items}
+
+
+def _served(kube: Kube, definition: Definition, classes: Mapping[str, str]) -> Iterator[Manifest]:
+    for item in _list(kube, definition.path):
+        if classes.get((item.get("spec") or {}).get("gatewayClassName", "")) == GATEWAY_CONTROLLER:
+            yield item
+
+
+def _of(kube: Kube, definition: Definition) -> Iterator[Custom]:
+    return (_custom(definition, item) for item in _list(kube, definition.path))
+
+
+def _list(kube: Kube, path: str) -> Sequence[Manifest]:
+    """The objects of a kind, none when its definition has gone meanwhile."""
+    try:
+        return kube.list(path)
+    except NotFoundError:
+        return ()
+
+
+def _custom(definition: Definition, item: Manifest) -> Custom:
+    meta = item["metadata"]
+    labels = (meta.get("labels") or {}).items()
+    return Custom(
+        Ref(definition.path, meta["name"], meta.get("namespace", "")),
+        definition.kind,
+        tuple(meta.get("finalizers") or ()),
+        bool(meta.get("deletionTimestamp")),
+        MANAGED.items() <= labels or BY_CHART.items() <= labels,
+    )
+
+
+def _definition(manifest: Manifest) -> Definition:
+    spec, meta = manifest["spec"], manifest["metadata"]
+    version = next((v["name"] for v in spec["versions"] if v.get("storage")), spec["versions"][0]["name"])
+    plural, group = spec["names"]["plural"], spec["group"]
+    return Definition(
+        meta["name"],
+        group,
+        spec["names"]["kind"],
+        f"{plural}.{version}.{group}",
+        release_of(manifest),
+        bool(meta.get("deletionTimestamp")),
+    )
