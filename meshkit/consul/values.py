@@ -20,6 +20,7 @@ from meshkit.consul.names import (
     probe_service,
 )
 from meshkit.model import Datacenter, Federation, host_port
+from meshkit.platforms.catalogue import platform
 
 SCHEDULE_IMAGES = ("imagePython", "imagePullPolicy", "imagePullSecrets")
 """What the schedule's chart takes of the probe's."""
@@ -78,6 +79,9 @@ def consul_values(
             "primaryGateways": [host_port(addresses[primary.name], primary.gateway_port)],
         }
     own = _official(federation, datacenter) if federation.official else _light(federation)
+    found = platform(datacenter.platform)
+    if found and federation.official:
+        own = merge(found.values, own)
     merged = merge(merge(values, own), datacenter.values)
     # A text replaces a text: the user's annotations would switch off the rolling of servers, and so on.
     if isinstance(merged["server"], Mapping):

@@ -8,13 +8,15 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from meshkit.backends.base import Clock, Kube, Manifest, Permission, Ref
-from meshkit.consul.names import LEGAL_NAME, SERVER_SELECTOR
+from meshkit.consul.names import GATEWAY_SERVICE, LEGAL_NAME, SERVER_SELECTOR
 from meshkit.errors import ForbiddenError, MeshkitError
+from meshkit.federation.capacity import Capacity, capacity
 from meshkit.federation.objects import FEDERATION_CONFIGMAP
 from meshkit.model import LIGHT_CHART, Datacenter
+from meshkit.platforms.catalogue import platform
 
 DEFAULT_CLASS = "storageclass.kubernetes.io/is-default-class"
 
@@ -76,7 +78,9 @@ class ClusterFacts:
     """One cluster as seen; ``skew_s`` is its clock minus this machine's, in seconds.
 
     ``storage_class`` is the one the servers' volumes would get, empty when there is none; ``lives_in`` is another
-    namespace that carries a marker of meshkit's.
+    namespace that carries a marker of meshkit's. ``served``: some Service has a load balancer's address, ``_seen``: or
+    the nodes come from a cloud. ``port_holders`` are Services that have the gateway's port at a load balancer already,
+    ``platform_refused`` is what the official chart may not create here.
     """
 
     datacenter: str
@@ -87,7 +91,12 @@ class ClusterFacts:
     refused: tuple[Permission, ...] = ()
     storage_class: str = ""
     wanted_storage_class: str = ""
+    served: bool = False
     load_balancer_seen: bool = False
+    platform: str = ""
+    capacity: Capacity = field(default_factory=Capacity)
+    port_holders: tuple[str, ...] = ()
+    platform_refused: tuple[str, ...] = ()
     namespace_phase: str = ""
     foreign_consul: tuple[str, ...] = ()
     lives_in: str = ""
@@ -104,7 +113,7 @@ def observe(kube: Kube, datacenter: Datacenter, clock: Clock) -> ClusterFacts:
     readable = not unreadable & {"namespaces", "configmaps", "storageclasses", "statefulsets", "services", "nodes"}
     system = None if "namespaces" in unreadable else kube.get(Ref("Namespace", "kube-system"))
     uid = str(system["metadata"]["uid"]) if system else ""
-    facts = ClusterFacts(datacenter.name, version, uid, skew, datacenter.context, refused)
+    facts = ClusterFacts(datacenter.name, version, uid, skew, datacenter.context, refused, platform=datacenter.platform)
     return _with_objects(facts, kube, datacenter) if readable else facts
 
 
@@ -124,11 +133,17 @@ def _with_objects(facts: ClusterFacts, kube: Kube, datacenter: Datacenter) -> Cl
     elsewhere = {s["metadata"]["namespace"] for s in servers} - {namespace}
     marked = next((place for place in sorted(elsewhere) if _is_marked(kube, place)), "")
     wanted = str((datacenter.values.get("server") or {}).get("storageClass") or "")
+    nodes, services = kube.list("Node"), kube.list("Service")
+    served = any((s.get("status", {}).get("loadBalancer") or {}).get("ingress") for s in services)
     return replace(
         facts,
         storage_class=_storage_class(kube.list("StorageClass"), wanted),
         wanted_storage_class=wanted,
-        load_balancer_seen=_load_balancer_seen(kube),
+        served=served,
+        load_balancer_seen=served or any(node["spec"].get("providerID") for node in nodes),
+        capacity=capacity(nodes, kube.api_groups()),
+        port_holders=_port_holders(services, datacenter),
+        platform_refused=_platform_refused(kube, datacenter),
         namespace_phase=found["status"]["phase"] if found else "",
         foreign_consul=_foreign(servers, {namespace if marker else "", marked}),
         lives_in=marked,
@@ -186,11 +201,23 @@ def _storage_class(classes: Sequence[Manifest], wanted: str) -> str:
     return ""
 
 
-def _load_balancer_seen(kube: Kube) -> bool:
-    """Whether some Service already has a load balancer's address, or the nodes come from a cloud provider."""
-    services = kube.list("Service")
-    served = any((s.get("status", {}).get("loadBalancer") or {}).get("ingress") for s in services)
-    return served or any(node["spec"].get("providerID") for node in kube.list("Node"))
+def _port_holders(services: Sequence[Manifest], datacenter: Datacenter) -> tuple[str, ...]:
+    """Services of others that ask a load balancer for the gateway's port, as namespace/name."""
+    places = (
+        (s["metadata"]["namespace"], s["metadata"]["name"])
+        for s in services
+        if s["spec"].get("type") == "LoadBalancer"
+        and any(port.get("port") == datacenter.gateway_port for port in s["spec"].get("ports") or ())
+    )
+    return tuple(f"{n}/{name}" for n, name in places if (n, name) != (datacenter.namespace, GATEWAY_SERVICE))
+
+
+def _platform_refused(kube: Kube, datacenter: Datacenter) -> tuple[str, ...]:
+    """What the platform asks of the official chart beside the usual, as far as these credentials may not create it."""
+    found = platform(datacenter.platform)
+    wanted = (name.partition(".") for name in (found.permissions if found else ()))
+    pairs = ((resource, group) for resource, _, group in wanted)
+    return tuple(f"{r}.{g}" for r, g in pairs if not kube.can(Permission("create", r, g)))
 
 
 def _foreign(servers: Sequence[Manifest], ours: set[str]) -> tuple[str, ...]:

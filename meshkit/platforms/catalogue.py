@@ -44,7 +44,9 @@ class Platform:
     node: str
     chart: str = ""
     values: Mapping[str, Any] = field(default_factory=dict)
-    notes: Sequence[str] = ()
+    permissions: Sequence[str] = ()
+    light_chart: str = ""
+    no_load_balancer: str = ""
 
 
 @dataclass(frozen=True)
@@ -77,6 +79,7 @@ class Catalogue:
     load_balancers: Mapping[str, LoadBalancer]
     plugins: Mapping[str, Plugin]
     providers: Mapping[str, str]
+    autoscalers: Sequence[str]
 
 
 @cache
@@ -88,6 +91,7 @@ def catalogue() -> Catalogue:
         load_balancers={key: LoadBalancer(key, **entry) for key, entry in content["load_balancers"].items()},
         plugins={key: Plugin(**entry) for key, entry in content["plugins"].items()},
         providers=content["providers"],
+        autoscalers=content["autoscalers"],
     )
 
 

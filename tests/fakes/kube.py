@@ -78,6 +78,7 @@ class FakeCluster:
                 "kind": "Node",
                 "metadata": {"name": f"{context}-node"},
                 "spec": {"providerID": f"meshkit-lab://{context}"},
+                "status": {"allocatable": {"cpu": "4", "memory": "8Gi"}},
             }
         )
         default = {"storageclass.kubernetes.io/is-default-class": "true"}

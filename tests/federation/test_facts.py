@@ -17,10 +17,11 @@ from fakes.kube import FakeCluster
 from meshkit.backends.base import Ref
 from meshkit.errors import MeshkitError
 from meshkit.federation import facts, runner, teardown
+from meshkit.federation.capacity import Capacity, Node
 from meshkit.model import Datacenter
 
 DC = Datacenter("aks", "aks", primary=True)
-ANYONE_MAY = {("get", "version"), ("create", "selfsubjectaccessreviews")}
+ANYONE_MAY = {("get", "version"), ("get", "apis"), ("create", "selfsubjectaccessreviews")}
 
 
 @contextmanager
@@ -67,7 +68,14 @@ def test_a_new_cluster() -> None:
     assert system
     seen = facts.observe(cluster, DC, FakeClock())
     assert seen == facts.ClusterFacts(
-        "aks", "v1.34.4", system["metadata"]["uid"], 7, "aks", storage_class="standard", load_balancer_seen=True
+        "aks",
+        "v1.34.4",
+        system["metadata"]["uid"],
+        7,
+        "aks",
+        storage_class="standard",
+        load_balancer_seen=True,
+        capacity=Capacity((Node("aks-node", 4, 8 * 2**30),)),
     )
 
 

@@ -7,14 +7,14 @@ import shlex
 from collections.abc import Collection, Iterator, Mapping
 
 from meshkit.errors import CombinedError, MeshkitError
-from meshkit.events import Note
-from meshkit.federation import facts
+from meshkit.federation import facts, suitability
 from meshkit.federation.change import Change
 from meshkit.federation.context import Context
 from meshkit.federation.facts import ClusterFacts, Marker
 from meshkit.federation.state import State, known
 from meshkit.model import Datacenter
 from meshkit.pki import inspect
+from meshkit.platforms.catalogue import platform
 
 MAX_SKEW_S = 30
 """Certificates are issued with five minutes of slack, but ACL and Raft timing is read by people across clusters."""
@@ -33,6 +33,7 @@ def plan(context: Context) -> tuple[Change, ...]:
         else:
             problems.append(found)
     problems += (*_helm(context), *judge(seen, context.state, [dc.name for dc in context.federation.datacenters]))
+    problems += suitability.problems(context.federation, seen)
     if len(problems) == 1:
         raise problems[0]
     if problems:
@@ -41,7 +42,7 @@ def plan(context: Context) -> tuple[Change, ...]:
             tuple(problems),
             hint="mend these and run the same command again",
         )
-    for note in lacking_load_balancer(seen):
+    for note in suitability.notes(context.federation, seen):
         context.observe(note)
     return ()
 
@@ -80,13 +81,6 @@ def judge(seen: Mapping[str, ClusterFacts], state: State, described: Collection[
     yield from _clocks(seen)
 
 
-def lacking_load_balancer(seen: Mapping[str, ClusterFacts]) -> Iterator[Note]:
-    """A hint, not a problem: only the gateways step can know, by waiting for an address."""
-    for cluster in seen.values():
-        if not cluster.refused and not cluster.load_balancer_seen:
-            yield Note("no load balancer seen yet; one is needed for the mesh gateway's address", cluster.datacenter)
-
-
 def _version(cluster: ClusterFacts) -> Iterator[MeshkitError]:
     numbers = re.match(r"v(\d+)\.(\d+)", cluster.version)
     if numbers and (int(numbers[1]), int(numbers[2])) < MINIMUM_VERSION:
@@ -110,11 +104,13 @@ def _objects(cluster: ClusterFacts) -> Iterator[MeshkitError]:
     name = cluster.datacenter
     if not cluster.storage_class:
         wanted = cluster.wanted_storage_class
+        found = platform(cluster.platform)
         lacking = f"no StorageClass {wanted}" if wanted else "no default StorageClass"
         yield MeshkitError(
             f"{name}: there is {lacking} for the servers' volumes",
             hint="name one that is there in values.server.storageClass, or make one the default: "
-            f"{_kubectl(cluster)} annotate storageclass NAME storageclass.kubernetes.io/is-default-class=true",
+            f"{_kubectl(cluster)} annotate storageclass NAME storageclass.kubernetes.io/is-default-class=true"
+            f"{f' ({found.title}: {found.storage})' if found else ''}",
         )
     if cluster.namespace_phase == "Terminating":
         yield MeshkitError(

@@ -273,7 +273,8 @@ def test_a_federation_already_made_passes(mesh: FakeFederation) -> None:
 
 def test_load_balancer_note(world: FakeFederation) -> None:
     """A cluster in which no load balancer was seen yet is mentioned, and goes on."""
-    world.clusters["eks"].put({"kind": "Node", "metadata": {"name": "eks-node"}, "spec": {}})
+    status = {"allocatable": {"cpu": "2", "memory": "4Gi"}}
+    world.clusters["eks"].put({"kind": "Node", "metadata": {"name": "eks-node"}, "spec": {}, "status": status})
     assert preflight.plan(world.context()) == ()
     notes = [event for event in world.events if isinstance(event, Note)]
     assert [note.scope for note in notes] == ["eks"]
