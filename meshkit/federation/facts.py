@@ -6,12 +6,13 @@ Observing and judging are apart so that each rule of the judgement has a test th
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 
 from meshkit.backends.base import Clock, Kube, Manifest, Permission, Ref
 from meshkit.consul.names import GATEWAY_SERVICE, LEGAL_NAME, SERVER_SELECTOR
+from meshkit.consul.resources import GROUP
 from meshkit.errors import ForbiddenError, MeshkitError
 from meshkit.federation.capacity import Capacity, capacity
 from meshkit.federation.objects import FEDERATION_CONFIGMAP
@@ -24,8 +25,11 @@ REVIEWS_AT_ONCE = 8
 VERBS = ("get", "list", "create", "patch", "delete")
 
 
-def needed_permissions(namespace: str) -> tuple[Permission, ...]:
-    """Everything that federate, leave and destroy will do, as the API server can be asked about it."""
+def needed_permissions(namespace: str, *, official: bool = False) -> tuple[Permission, ...]:
+    """Everything that federate, leave and destroy will do, as the API server can be asked about it.
+
+    The official chart has kinds, webhooks and roles of its own, for the whole cluster.
+    """
     inside = {
         "": ("secrets", "configmaps", "services", "serviceaccounts"),
         "apps": ("statefulsets", "deployments"),
@@ -57,7 +61,21 @@ def needed_permissions(namespace: str) -> tuple[Permission, ...]:
         Permission("list", "storageclasses", "storage.k8s.io"),
         Permission("list", "statefulsets", "apps"),
     ]
-    return tuple(wanted)
+    return (*wanted, *(_for_official_chart(namespace) if official else ()))
+
+
+def _for_official_chart(namespace: str) -> Iterator[Permission]:
+    everywhere = {
+        "apiextensions.k8s.io": ("customresourcedefinitions",),
+        "admissionregistration.k8s.io": ("mutatingwebhookconfigurations", "validatingwebhookconfigurations"),
+        "rbac.authorization.k8s.io": ("clusterroles", "clusterrolebindings"),
+        GROUP: ("*",),  # users' own resources of any of Consul's kinds go before the release does
+    }
+    for group, resources in everywhere.items():
+        for resource in resources:
+            yield from (Permission(verb, resource, group) for verb in VERBS)
+    yield from (Permission(verb, "leases", "coordination.k8s.io", namespace) for verb in ("get", "delete"))
+    yield from (Permission(verb, "jobs", "batch", namespace) for verb in VERBS)
 
 
 @dataclass(frozen=True)
@@ -103,12 +121,12 @@ class ClusterFacts:
     marker: Marker | None = None
 
 
-def observe(kube: Kube, datacenter: Datacenter, clock: Clock) -> ClusterFacts:
+def observe(kube: Kube, datacenter: Datacenter, clock: Clock, *, official: bool = False) -> ClusterFacts:
     """Read everything preflight judges. Raises what the backend raises when the API server gives no answer."""
     version = kube.version()
     skew = (kube.clock() - clock.now()).total_seconds()
     namespace = datacenter.namespace
-    refused = _refused(kube, namespace)
+    refused = _refused(kube, needed_permissions(namespace, official=official))
     unreadable = {p.resource for p in refused if p.verb in ("get", "list")}
     readable = not unreadable & {"namespaces", "configmaps", "storageclasses", "statefulsets", "services", "nodes"}
     system = None if "namespaces" in unreadable else kube.get(Ref("Namespace", "kube-system"))
@@ -117,9 +135,8 @@ def observe(kube: Kube, datacenter: Datacenter, clock: Clock) -> ClusterFacts:
     return _with_objects(facts, kube, datacenter) if readable else facts
 
 
-def _refused(kube: Kube, namespace: str) -> tuple[Permission, ...]:
+def _refused(kube: Kube, needed: Sequence[Permission]) -> tuple[Permission, ...]:
     """The needed permissions that these credentials lack; asked side by side, since a review costs a round trip."""
-    needed = needed_permissions(namespace)
     with ThreadPoolExecutor(REVIEWS_AT_ONCE) as pool:
         return tuple(p for p, allowed in zip(needed, pool.map(kube.can, needed), strict=True) if not allowed)
 

@@ -18,9 +18,11 @@ from meshkit.backends.base import Ref
 from meshkit.errors import MeshkitError
 from meshkit.federation import facts, runner, teardown
 from meshkit.federation.capacity import Capacity, Node
+from meshkit.federation.steps import preflight, settings
 from meshkit.model import Datacenter
 
 DC = Datacenter("aks", "aks", primary=True)
+CONSULS_KINDS = ("ServiceIntentions", "ProxyDefaults", "ServiceDefaults")
 ANYONE_MAY = {("get", "version"), ("get", "apis"), ("create", "selfsubjectaccessreviews")}
 
 
@@ -48,6 +50,23 @@ def test_every_permission_that_a_run_uses_is_asked_for(world: FakeFederation, mo
     asked = {(p.verb, p.resource) for p in facts.needed_permissions("consul")}
     assert len(used) > 15
     assert used - ANYONE_MAY - asked == set()
+
+
+def test_every_permission_that_the_official_chart_needs_is_asked_for(
+    mesh: FakeFederation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Looking for leftovers, writing resources, and taking all of it out again, by force too."""
+    controller = mesh.control()
+    with recorded(monkeypatch) as used:
+        context = mesh.context()
+        preflight.plan(context)
+        settings.act(context)
+        controller.stop()
+        teardown.remove_datacenters(context, mesh.federation.datacenters, lambda _: "")
+    asked = {(p.verb, p.resource) for p in facts.needed_permissions("consul", official=True)}
+    assert asked - {(p.verb, p.resource) for p in facts.needed_permissions("consul")}
+    of_consul = {(verb, kind.lower()) for verb, resource in asked if resource == "*" for kind in CONSULS_KINDS}
+    assert used - ANYONE_MAY - asked - of_consul == set()
 
 
 @pytest.mark.parametrize(

@@ -1,10 +1,14 @@
-"""Preflight: look at every cluster and report all problems of all clusters together, before anything is touched."""
+"""Preflight: look at every cluster and report all problems of all clusters together, before anything is touched.
+
+Only then, and with the official chart alone, is taken away what an earlier uninstall left that is nobody's.
+"""
 
 from __future__ import annotations
 
 import re
 import shlex
 from collections.abc import Collection, Iterator, Mapping
+from functools import partial
 
 from meshkit.errors import CombinedError, MeshkitError
 from meshkit.federation import facts, suitability
@@ -12,6 +16,8 @@ from meshkit.federation.change import Change
 from meshkit.federation.context import Context
 from meshkit.federation.facts import ClusterFacts, Marker
 from meshkit.federation.state import State, known
+from meshkit.federation.steps import leftovers
+from meshkit.federation.steps.leftovers import Leftovers
 from meshkit.model import Datacenter
 from meshkit.pki import inspect
 from meshkit.platforms.catalogue import platform
@@ -24,7 +30,10 @@ MINIMUM_VERSION = (1, 25)
 
 
 def plan(context: Context) -> tuple[Change, ...]:
-    """Observe all clusters at the same time, and raise every problem of every cluster; nothing changes here."""
+    """Observe all clusters at the same time, and raise every problem of every cluster; nothing changes here.
+
+    What is left is what an earlier uninstall left behind and ``act`` takes away.
+    """
     seen: dict[str, ClusterFacts] = {}
     problems: list[MeshkitError] = []
     for name, found in context.each(lambda dc: _observed(context, dc)).items():
@@ -34,6 +43,8 @@ def plan(context: Context) -> tuple[Change, ...]:
             problems.append(found)
     problems += (*_helm(context), *judge(seen, context.state, [dc.name for dc in context.federation.datacenters]))
     problems += suitability.problems(context.federation, seen)
+    left = _leftovers(context, seen)
+    problems += (problem for found in left for problem in leftovers.judge(found))
     if len(problems) == 1:
         raise problems[0]
     if problems:
@@ -42,20 +53,34 @@ def plan(context: Context) -> tuple[Change, ...]:
             tuple(problems),
             hint="mend these and run the same command again",
         )
-    for note in suitability.notes(context.federation, seen):
+    told = (note for found in left for note in leftovers.notes(found))
+    for note in (*suitability.notes(context.federation, seen), *told):
         context.observe(note)
-    return ()
+    return tuple(change for found in left for change in leftovers.mending(found))
 
 
 def act(context: Context) -> None:
-    """Nothing to do: ``plan`` has judged everything."""
-    del context
+    """Take away what an earlier uninstall left; ``plan`` has judged everything else."""
+
+    def mend(dc: Datacenter) -> None:
+        found = leftovers.observe(context, dc)
+        if found:
+            leftovers.mend(context, found)
+
+    context.each(mend)
+
+
+def _leftovers(context: Context, seen: Collection[str]) -> list[Leftovers]:
+    """What other Consuls have left in the clusters that answer; the light chart makes nothing it could stumble over."""
+    datacenters = [dc for dc in context.federation.datacenters if dc.name in seen and context.federation.official]
+    return [found for found in context.each(partial(leftovers.observe, context), datacenters).values() if found]
 
 
 def _observed(context: Context, datacenter: Datacenter) -> ClusterFacts | MeshkitError:
     """What a cluster looks like, or why that can't be seen: one cluster's silence must not hide another's problem."""
     try:
-        return facts.observe(context.kube[datacenter.name], datacenter, context.clock)
+        kube, official = context.kube[datacenter.name], context.federation.official
+        return facts.observe(kube, datacenter, context.clock, official=official)
     except MeshkitError as error:
         return error
 
