@@ -217,3 +217,34 @@ class CheckResult:
     verdict: Verdict
     detail: str
     hint: str
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A context of the kubeconfigs and the cluster behind it, as far as it could be seen.
+
+    ``platform`` is a key of ``meshkit.platforms``. ``tags`` are what the cluster is selected by, ``shown`` those that
+    people have given. ``federation`` and ``datacenter`` are what it is in already, ``reason`` is why it can't join,
+    ``error`` why nothing was seen.
+    """
+
+    context: str
+    file: str = ""
+    server: str = ""
+    platform: str = ""
+    region: str = ""
+    version: str = ""
+    nodes: int = 0
+    uid: str = ""
+    tags: Mapping[str, str] = field(default_factory=dict, hash=False)
+    shown: Mapping[str, str] = field(default_factory=dict, hash=False)
+    federation: str = ""
+    datacenter: str = ""
+    primary: bool = False
+    reason: str = ""
+    error: str = ""
+
+    @property
+    def can_join(self) -> bool:
+        """Whether nothing stands in the way of its joining a federation now."""
+        return not (self.federation or self.reason or self.error)

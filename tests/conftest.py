@@ -33,7 +33,8 @@ def golden() -> Callable[[str, str], None]:
 
 @pytest.fixture(autouse=True)
 def state_root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """No test reads or writes the state directory of whoever runs it."""
+    """No test reads or writes the state or configuration directory of whoever runs it."""
     root = tmp_path / "state"
     monkeypatch.setenv("MESHKIT_STATE_DIR", str(root))
+    monkeypatch.setenv("MESHKIT_CONFIG_DIR", str(tmp_path / "config-dir"))
     return root

@@ -23,6 +23,7 @@ from meshkit.errors import MeshkitError
 
 COMMANDS = {
     "federate": "Make one Consul service mesh of two or more clusters, and prove that it works.",
+    "discover": "List the clusters of all kubeconfigs, and which of them can join.",
     "status": "Show datacenters, servers, gateways, certificates and the links between them.",
     "check": "Judge the federation by a catalogue of checks, each with a hint.",
     "trace": "Name the first broken hop between two services, and the remedy.",

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from meshkit.backends.kubeconfig_entries import entries
+from meshkit.config import tags as config_tags
 from meshkit.consul.names import probe_service
 from meshkit.errors import MeshkitError
 from meshkit.federation import state
+from meshkit.platforms.catalogue import catalogue
 from meshkit.probes.ladder import RUNGS
 from meshkit.probes.mechanisms import NAMES
 from meshkit.probes.wanted import LADDER, LOCAL
@@ -15,6 +17,17 @@ from meshkit.trace.causes import CATALOGUE
 def contexts(incomplete: str) -> list[str]:
     """Contexts that begin so; nothing when the kubeconfig can't be read, since completion must not complain."""
     return [entry.name for entry in entries() if entry.name.startswith(incomplete)]
+
+
+def tags(incomplete: str) -> list[str]:
+    """Tags that are known without asking a cluster: clouds, and those of this machine's file."""
+    try:
+        own = config_tags.load()
+    except MeshkitError:
+        own = {}
+    names = {f"cloud={key}" for key in catalogue().platforms}
+    names |= {f"{name}={value}" for given in own.values() for name, value in given.items()}
+    return sorted(name for name in names if name.startswith(incomplete))
 
 
 def datacenters(incomplete: str) -> list[str]:

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from meshkit.cli import console
-from meshkit.cli.options import Output, PassphraseFile, read_passphrase
+from meshkit.cli.options import Output, PassphraseFile, Tags, Yes, confirm, contexts_completed, read_passphrase
 from meshkit.errors import UsageError
 from meshkit.events import Note
-from meshkit.model import DEFAULT_FEDERATION
+from meshkit.model import DEFAULT_FEDERATION, DEFAULT_NAMESPACE
 
 if TYPE_CHECKING:
     from meshkit.federation.context import Context
@@ -26,12 +26,6 @@ _INTERNAL = "Load balancers within the clouds' networks, which then must be conn
 Timeout = Annotated[float, typer.Option(metavar="SECONDS", min=1, help="Longest wait for one condition.")]
 
 
-def _contexts(incomplete: str) -> list[str]:
-    from meshkit.cli.completion import contexts
-
-    return contexts(incomplete)
-
-
 @app.command()
 def federate(  # noqa: PLR0913 - one parameter per option
     clusters: Annotated[
@@ -39,10 +33,11 @@ def federate(  # noqa: PLR0913 - one parameter per option
         typer.Argument(
             metavar="[CONTEXT | NAME=CONTEXT]...",
             help="Clusters by kubeconfig context, or a part that fits one alone; NAME becomes the datacenter's name.",
-            autocompletion=_contexts,
+            autocompletion=contexts_completed,
         ),
     ] = None,
     *,
+    tag: Tags = None,
     file: Annotated[
         str, typer.Option("--file", "-f", metavar="FILE", help="A mesh.yaml that describes it all; - for stdin.")
     ] = "",
@@ -65,6 +60,7 @@ def federate(  # noqa: PLR0913 - one parameter per option
         typer.Option(metavar="CIDR", help="Who may reach the gateways' load balancers; everybody. Repeat it."),
     ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would change; write nothing.")] = False,
+    yes: Yes = False,
     timeout: Timeout = TIMEOUT_S,
     passphrase_file: PassphraseFile = None,
     output: Output = "table",
@@ -81,6 +77,7 @@ def federate(  # noqa: PLR0913 - one parameter per option
       meshkit federate aks eks gke  (also when these only fit the contexts: EKS's ARN, GKE's gke_PROJECT_ZONE_NAME)
       meshkit federate aks eks --dry-run
       meshkit federate aks eks --gateway-source-range 203.0.113.0/24 --gateway-source-range 198.51.100.7/32
+      meshkit federate --tag env=prod                    (shows the plan of what has this tag, and asks)
       meshkit federate gke          (joins the federation that aks and eks are in)
       meshkit init aks eks > mesh.yaml && meshkit federate -f mesh.yaml
     """
@@ -96,13 +93,19 @@ def federate(  # noqa: PLR0913 - one parameter per option
         "gateway_internal": internal_gateways,
         "gateway_source_ranges": tuple(gateway_source_range or ()),
     }
+    if tag and (file or clusters):
+        raise UsageError(
+            "tags can't be mixed with clusters or a file", hint="meshkit discover shows what has which tags"
+        )
     if file and (clusters or federation or any(value not in (None, "", ()) for value in options.values())):
         raise UsageError("a file and arguments can't be mixed", hint="put everything into the file, or leave out -f")
 
-    from meshkit.cli import described, wiring
+    from meshkit.cli import described, tagged, wiring
     from meshkit.federation import settle
 
     passphrase = read_passphrase(passphrase_file, os.environ)
+    if tag:
+        clusters = tagged.clusters(tag, namespace or DEFAULT_NAMESPACE, federation or DEFAULT_FEDERATION)
     if file:
         found = described.from_file(file, passphrase)
     else:
@@ -113,8 +116,20 @@ def federate(  # noqa: PLR0913 - one parameter per option
         for dc in whole.datacenters:
             if dc.context not in found.named:
                 observe(Note("is in the federation already and stays", dc.name))
+        if tag and not dry_run:
+            _agree(context, yes=yes)
         show = _plan(context, output) if dry_run else _run(context, identity, output)
     show()
+
+
+def _agree(context: Context, *, yes: bool) -> None:
+    """Show what clusters that nobody named one by one would get, and go on when the user agrees."""
+    from meshkit.federation import runner
+    from meshkit.report import plan
+
+    found = [(step.name, changes) for step, changes in runner.plan(context)]
+    console.say(plan.as_text(context.federation, found))
+    confirm(f"federate these {len(context.federation.datacenters)} clusters?", yes=yes)
 
 
 def _plan(context: Context, output: str) -> Callable[[], None]:

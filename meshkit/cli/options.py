@@ -11,6 +11,20 @@ import typer
 
 from meshkit.errors import UsageError
 
+
+def contexts_completed(incomplete: str) -> list[str]:
+    """See ``completion.contexts``, which is imported when a shell asks."""
+    from meshkit.cli.completion import contexts
+
+    return contexts(incomplete)
+
+
+def _tags(incomplete: str) -> list[str]:
+    from meshkit.cli.completion import tags
+
+    return tags(incomplete)
+
+
 Output = Annotated[Literal["table", "json"], typer.Option("--output", "-o", help="Form of what is printed.")]
 PassphraseFile = Annotated[
     Path | None,
@@ -31,11 +45,22 @@ Namespace = Annotated[str, typer.Option("--namespace", help="Namespace of the fe
 Clusters = Annotated[
     list[str] | None,
     typer.Argument(
-        metavar="[CONTEXT]...", help="Contexts of the federation, on a machine that did not make it; else not needed."
+        metavar="[CONTEXT]...",
+        help="Contexts of the federation, on a machine that did not make it; else not needed.",
+        autocompletion=contexts_completed,
     ),
 ]
 
 
+Tags = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--tag",
+        metavar="NAME=VALUE",
+        help="Clusters with this label or tag, see meshkit discover --help; repeat it.",
+        autocompletion=_tags,
+    ),
+]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 Source = Annotated[str, typer.Argument(metavar="SRC", help="Service that connects; '*' for every one.")]
 Destination = Annotated[str, typer.Argument(metavar="DST", help="Service connected to; '*' for every one.")]

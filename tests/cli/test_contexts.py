@@ -135,3 +135,14 @@ def test_ambiguous_on_the_command_line(meshkit: Callable[..., Any]) -> None:
     result = meshkit("federate", "aks", "prod")
     assert result.code == 2
     assert f'error: "prod" may mean 2 contexts: {ARN}, {GKE}' in result.err
+
+
+def test_tags_are_completed(state_root: Path) -> None:
+    """Clouds, and what this machine's file has; nothing of a file that is broken."""
+    assert completion.tags("cloud=a") == ["cloud=aks", "cloud=aws", "cloud=azure"]
+    folder = state_root.parent / "config-dir"
+    folder.mkdir()
+    (folder / "tags.yaml").write_text("a: {env: prod}\nb: {env: test}")
+    assert completion.tags("env") == ["env=prod", "env=test"]
+    (folder / "tags.yaml").write_text("a: [")
+    assert completion.tags("env") == []

@@ -19,9 +19,9 @@ from meshkit.checks.observe import observe
 from meshkit.consul.names import probe_service
 from meshkit.federation.context import Context
 from meshkit.federation.drift import drift
+from meshkit.federation.together import together
 from meshkit.federation.tracing import registered
 from meshkit.federation.tracing.gather import Trace
-from meshkit.federation.tracing.together import together
 from meshkit.model import FederationState
 from meshkit.trace import ailments
 from meshkit.trace.ailments import Ailment, Checked, Examination

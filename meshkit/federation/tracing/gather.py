@@ -13,8 +13,8 @@ from typing import Any
 
 from meshkit.errors import MeshkitError
 from meshkit.federation.context import Context
+from meshkit.federation.together import together
 from meshkit.federation.tracing import clusters, measure, planes, proxies, request, secrets
-from meshkit.federation.tracing.together import together
 from meshkit.model import Datacenter
 from meshkit.trace import choose, measures
 from meshkit.trace.evidence import Evidence, Pod, Proxy, Request, Side

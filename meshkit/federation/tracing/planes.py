@@ -15,7 +15,7 @@ from meshkit.backends.base import Consul
 from meshkit.consul import config_entries
 from meshkit.errors import ForbiddenError, MeshkitError, NotFoundError, UnreachableError
 from meshkit.federation.context import Context
-from meshkit.federation.tracing.together import together
+from meshkit.federation.together import together
 from meshkit.model import Datacenter
 from meshkit.trace import catalog
 from meshkit.trace.evidence import Chain, ChainTarget, ConsulView, Side

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 from meshkit.backends.base import Kube
 from meshkit.errors import MeshkitError
 from meshkit.federation.context import Context
-from meshkit.federation.tracing.together import together
+from meshkit.federation.together import together
 from meshkit.trace import envoy
 from meshkit.trace.evidence import Pod, Proxy
 

@@ -8,7 +8,7 @@ import pytest
 
 from meshkit.backends.clock import SystemClock
 from meshkit.errors import MeshkitError
-from meshkit.federation.tracing.together import together
+from meshkit.federation.together import together
 
 
 def _fail() -> None:

@@ -1,7 +1,7 @@
 """Many looks at once, with one deadline: what has not answered by then is unseen, and nobody waits for it.
 
 Daemon threads and not a pool's: the interpreter waits for a pool's at its end, and a server that hangs would keep a
-trace that has long been printed.
+result that has long been printed.
 """
 
 from __future__ import annotations
