@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from meshkit.backends.base import Ref
+from meshkit.backends.base import Manifest, Ref
 from meshkit.consul import gateway, values
 from meshkit.consul.names import CONSUL_RELEASE, GATEWAY_SERVICE, PROBE_RELEASE
 from meshkit.errors import MeshkitError
@@ -104,5 +104,9 @@ def addresses(context: Context) -> dict[str, str] | None:
 
 def address(context: Context, datacenter: Datacenter) -> str:
     """The address of a datacenter's gateway, empty while it has none."""
-    service = context.kube[datacenter.name].get(Ref("Service", GATEWAY_SERVICE, datacenter.namespace))
-    return gateway.address(datacenter, service)
+    return datacenter.gateway_address or gateway.address(datacenter, gateway_service(context, datacenter))
+
+
+def gateway_service(context: Context, datacenter: Datacenter) -> Manifest | None:
+    """The gateway's public Service as it stands, None while there is none."""
+    return context.kube[datacenter.name].get(Ref("Service", GATEWAY_SERVICE, datacenter.namespace))

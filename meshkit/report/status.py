@@ -77,6 +77,7 @@ def _datacenter(dc: DatacenterState) -> dict[str, Any]:
         "servers": [{"name": s.name, "healthy": s.healthy, "leader": s.name == leader} for s in dc.servers],
         "gateway": {
             "address": dc.gateway.address,
+            "resolved": list(dc.gateway.resolved),
             "port": dc.gateway.port,
             "ready": dc.gateway.ready,
             "desired": dc.gateway.desired,

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from meshkit.backends.base import Manifest
-from meshkit.consul import config_entries, official, resources, values
+from meshkit.consul import config_entries, gateway, official, resources, values
 from meshkit.consul.config_entries import DEFAULT_DENY
 from meshkit.consul.names import CONSUL_RELEASE, PROBE_RELEASE
 from meshkit.consul.values import Values
@@ -72,11 +72,16 @@ class Rendering:
 
 def gather(context: Context, given: Mapping[str, str]) -> tuple[Rendering, ...]:
     """Every datacenter; ``given`` are gateways' addresses by datacenter, the others are asked of the clusters."""
-    addresses = _addresses(context, given)
-    return tuple(_datacenter(context, dc, addresses) for dc in context.federation.datacenters)
+    asked = [dc for dc in context.federation.datacenters if dc.name not in given]
+    services = context.each(lambda dc: releases.gateway_service(context, dc), asked)
+    addresses = _addresses(context, given, services)
+    return tuple(_datacenter(context, dc, addresses, services.get(dc.name)) for dc in context.federation.datacenters)
 
 
-def _datacenter(context: Context, datacenter: Datacenter, addresses: Mapping[str, str]) -> Rendering:
+def _datacenter(
+    context: Context, datacenter: Datacenter, addresses: Mapping[str, str], service: Manifest | None
+) -> Rendering:
+    """One datacenter; ``service`` is its gateway's, whose load balancer stays what it is."""
     federation, state = context.federation.seen_from(datacenter), context.state
     server, certificate, identity = state.server_certificate(datacenter.name), state.ca_certificate(), state.identity()
     fingerprint = inspect.inspect(server[0]).fingerprint if server else PENDING
@@ -94,7 +99,7 @@ def _datacenter(context: Context, datacenter: Datacenter, addresses: Mapping[str
     own = (
         objects.namespace(datacenter.namespace),
         objects.marker(context.federation, datacenter, identity.id if identity else PENDING, ca),
-        objects.gateway_service(datacenter, None),
+        objects.gateway_service(datacenter, service),
         *((objects.server_service(datacenter),) if federation.official else ()),
     )
     settings = _settings(datacenter) if federation.official and datacenter.primary else ()
@@ -128,14 +133,13 @@ def secrets(state: State, federation: Federation, datacenter: Datacenter) -> tup
     return objects.secrets(datacenter, certificate, server, held, official=federation.official)
 
 
-def _addresses(context: Context, given: Mapping[str, str]) -> dict[str, str]:
+def _addresses(context: Context, given: Mapping[str, str], services: Mapping[str, Manifest | None]) -> dict[str, str]:
     """Every gateway's address; UsageError for those that nobody knows."""
     described = [dc.name for dc in context.federation.datacenters]
     for name in given:
         if name not in described:
             raise UsageError(f"no datacenter {name} in this federation", hint=f"there are: {', '.join(described)}")
-    asked = [dc for dc in context.federation.datacenters if dc.name not in given]
-    found = dict(given) | context.each(lambda dc: releases.address(context, dc), asked)
+    found = {dc.name: gateway.address(dc, services.get(dc.name)) for dc in context.federation.datacenters} | dict(given)
     unknown = [name for name in described if not found[name]]
     if unknown:
         raise UsageError(

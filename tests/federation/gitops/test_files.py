@@ -212,3 +212,12 @@ def test_settings_of_the_official_chart(of_official: tuple[Rendering, ...]) -> N
     assert (deny["kind"], deny["spec"]["sources"]) == ("ServiceIntentions", [{"action": "deny", "name": "*"}])
     assert "eks/mesh.yaml" not in found
     assert "k8sAuthMethodHost: https://eks.example:6443" in found["eks/consul.values.yaml"]
+
+
+def test_a_gateway_that_is_there_keeps_its_load_balancer(mesh: FakeFederation) -> None:
+    """A repository must not make another load balancer of one that is in use; a new Service gets the cloud's own."""
+    eks = replace(mesh.federation.datacenters[1], load_balancer="aws-controller")
+    mesh.federation = replace(mesh.federation, datacenters=(mesh.federation.datacenters[0], eks))
+    for given, annotated in (({}, False), ({"eks": "203.0.113.2"}, True)):
+        (service,) = (o for o in rendering.gather(mesh.context(), given)[1].objects if o["kind"] == "Service")
+        assert ("annotations" in service["metadata"]) is annotated
