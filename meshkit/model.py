@@ -233,6 +233,7 @@ class Candidate:
     server: str = ""
     platform: str = ""
     region: str = ""
+    zones: tuple[str, ...] = ()
     version: str = ""
     nodes: int = 0
     uid: str = ""

@@ -8,6 +8,7 @@ import tempfile
 import threading
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from typing import Generic, TypeVar
 
@@ -61,7 +62,11 @@ class _Clusters(Mapping[str, Kube]):
     """A client per datacenter; one that could not be made raises its reason when it is asked for."""
 
     def __init__(self, datacenters: tuple[Datacenter, ...]) -> None:
-        self._clients = {dc.name: self._opened(dc) for dc in datacenters}
+        # Side by side: a login program takes a second or two, and each context may have one.
+        with ThreadPoolExecutor(max(1, len(datacenters))) as pool:
+            self._clients = {
+                dc.name: client for dc, client in zip(datacenters, pool.map(self._opened, datacenters), strict=True)
+            }
         self.problems = [client for client in self._clients.values() if isinstance(client, MeshkitError)]
 
     def __getitem__(self, name: str) -> Kube:

@@ -59,6 +59,7 @@ class Inventory:
             bare,
             platform=key,
             region=region,
+            zones=recognise.zones(nodes, platform),
             version=version,
             nodes=len(nodes),
             tags={"cloud": key, "region": region} | _common(nodes) | _labels(system) | shown,

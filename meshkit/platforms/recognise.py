@@ -16,6 +16,9 @@ from urllib.parse import urlsplit
 from meshkit.kubernetes import Manifest
 from meshkit.platforms.catalogue import LoadBalancer, Platform, catalogue
 
+REGION, ZONE = "topology.kubernetes.io/region", "topology.kubernetes.io/zone"
+"""The labels of Kubernetes itself, where no platform says otherwise."""
+
 
 @dataclass(frozen=True)
 class Signs:
@@ -47,8 +50,15 @@ def load_balancer(found: Platform | None, groups: Collection[str]) -> LoadBalanc
 
 def region(nodes: Sequence[Manifest], found: Platform | None) -> str:
     """The region of most nodes, empty where they name none."""
-    label = found.region if found else "topology.kubernetes.io/region"
-    return _most_common(_labels(node).get(label, "") for node in nodes)
+    label = found.region if found else REGION
+    counted = Counter(place for node in nodes if (place := _labels(node).get(label)))
+    return counted.most_common(1)[0][0] if counted else ""
+
+
+def zones(nodes: Sequence[Manifest], found: Platform | None) -> tuple[str, ...]:
+    """The zones that nodes are in, sorted."""
+    label = found.zone if found else ZONE
+    return tuple(sorted({place for node in nodes if (place := _labels(node).get(label))}))
 
 
 def cluster_name(context: str) -> str:
@@ -95,8 +105,3 @@ _EVIDENCE: Sequence[Matches] = (_by_group, _by_version, _by_label, _by_provider,
 
 def _labels(node: Manifest) -> Mapping[str, str]:
     return node["metadata"].get("labels") or {}
-
-
-def _most_common(values: Iterable[str]) -> str:
-    counted = Counter(value for value in values if value)
-    return counted.most_common(1)[0][0] if counted else ""

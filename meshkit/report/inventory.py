@@ -33,6 +33,7 @@ def as_json(found: Sequence[Candidate]) -> list[dict[str, Any]]:
             "server": each.server,
             "cloud": each.platform,
             "region": each.region,
+            "zones": list(each.zones),
             "kubernetes": each.version,
             "nodes": each.nodes,
             "tags": dict(each.tags),

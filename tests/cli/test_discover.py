@@ -63,6 +63,7 @@ def test_json(meshkit: Meshkit, world: FakeFederation) -> None:
     assert [each["context"] for each in found] == ["aks", "eks", "gone"]
     assert found[0]["federation"] == {"name": "mesh", "datacenter": "aks", "primary": True}
     assert (found[1]["cloud"], found[1]["region"], found[1]["can_join"]) == ("eks", "eu-west-1", False)
+    assert found[1]["zones"] == ["eu-west-1a"]
     assert found[1]["server"] == "https://eks.example"
     assert found[1]["tags"]["topology.kubernetes.io/zone"] == "eu-west-1a"
     assert found[2]["error"] == "there is no context gone"

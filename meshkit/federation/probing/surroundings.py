@@ -20,10 +20,11 @@ from meshkit.federation.asking import ask
 from meshkit.federation.context import Context
 from meshkit.federation.probing import regions
 from meshkit.model import Datacenter
+from meshkit.platforms import recognise
+from meshkit.platforms.catalogue import platform
 
 T = TypeVar("T")
 Address = tuple[str, int]
-REGION = "topology.kubernetes.io/region"
 
 
 @dataclass(frozen=True)
@@ -109,8 +110,7 @@ def catalog(context: Context, dc: Datacenter) -> list[Callable[[], Mapping[str, 
 
 def region(context: Context, dc: Datacenter) -> str:
     """Where a cluster is, as its nodes say; empty when they don't."""
-    labels = (node["metadata"].get("labels", {}) for node in context.kube[dc.name].list("Node"))
-    return next((str(found[REGION]) for found in labels if REGION in found), "")
+    return recognise.region(context.kube[dc.name].list("Node"), platform(dc.platform))
 
 
 def _of_mesh(consul: Consul) -> _Mesh:

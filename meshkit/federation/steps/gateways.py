@@ -18,6 +18,7 @@ from meshkit.federation import objects
 from meshkit.federation.change import Change
 from meshkit.federation.context import Context
 from meshkit.model import Datacenter
+from meshkit.platforms.catalogue import catalogue
 
 TASK = "gateways"
 ADDRESS_TIMEOUT_S = 300.0
@@ -89,13 +90,19 @@ def _wait_for_address(context: Context, datacenter: Datacenter) -> None:
         context.wait(
             TASK,
             datacenter.name,
-            lambda: "" if _address(kube, datacenter) else "the load balancer has no address yet",
+            lambda: "" if _address(kube, datacenter) else f"the load balancer has no {_answer(datacenter)} yet",
             timeout_s=min(context.timeout_s, ADDRESS_TIMEOUT_S),
             hint=f"{_describe(datacenter)}; a cluster without a cloud provider needs one such as MetalLB, or an "
             f"address of yours in mesh.yaml: datacenters.{datacenter.name}.gatewayAddress",
         )
     except DeadlineError as error:
         raise DeadlineError(error.message, hint=error.hint, detail="\n".join(_events(kube, datacenter))) from error
+
+
+def _answer(datacenter: Datacenter) -> str:
+    """What the load balancer here is known to answer with."""
+    balancer = catalogue().load_balancers.get(datacenter.load_balancer)
+    return balancer.answers if balancer else "address"
 
 
 def _wait_for_name(context: Context, datacenter: Datacenter) -> None:

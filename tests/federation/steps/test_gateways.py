@@ -37,10 +37,12 @@ def test_each_cluster_gets_an_address(world: FakeFederation) -> None:
 
 def test_host_name_instead_of_an_address(world: FakeFederation) -> None:
     """EKS gives a load balancer a host name; it is as good as an address once it resolves, and is used as it is."""
+    change(world, "eks", load_balancer="aws-controller")
     world.clusters["eks"].load_balancers = LoadBalancers("", hostname=NLB, polls=3)
     world.clock.at(5, lambda: world.names.update({NLB: ["198.51.100.7", "198.51.100.8"]}))
     gateways.act(world.context())
     assert world.clock.slept_s >= 5
+    assert Progress("gateways", "the load balancer has no hostname yet", "eks") in world.events
     assert Progress("gateways", f"the load balancer's name {NLB} does not resolve yet", "eks") in world.events
     addresses = releases.addresses(world.context())
     assert addresses
