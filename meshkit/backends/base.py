@@ -8,6 +8,7 @@ threads; each has its own deadline, so that a hanging API server cannot hang mes
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -205,10 +206,30 @@ class Helm(Protocol):
         """
         ...
 
-    def install(
-        self, name: str, namespace: str, chart: Path | str, values: Mapping[str, Any], description: str
+    def pull(self, repository: str, chart: str, version: str, folder: Path) -> Path:
+        """Bring a chart from a repository (``https://`` or ``oci://``) into a folder, as an archive."""
+        ...
+
+    def check(self, name: str, namespace: str, chart: Path | str, values: Mapping[str, Any]) -> None:
+        """Render a chart and touch nothing; MeshkitError in the chart's own words when it refuses the values."""
+        ...
+
+    def install(  # noqa: PLR0913 - what, where, and for how long
+        self,
+        name: str,
+        namespace: str,
+        chart: Path | str,
+        values: Mapping[str, Any],
+        description: str,
+        *,
+        timeout_s: float = 60.0,
+        stop: threading.Event | None = None,
     ) -> None:
-        """Install or upgrade without waiting for pods; a release that a killed run left pending is repaired first."""
+        """Install or upgrade without waiting for pods, but for the chart's hooks, at most ``timeout_s``.
+
+        A release that a killed run left pending is repaired first. ``stop`` ends it from another thread: the release
+        has then failed, and can be upgraded.
+        """
         ...
 
     def uninstall(self, name: str, namespace: str, *, hooks: bool = True) -> None:

@@ -1,20 +1,19 @@
 """Helm through pyhelm3, one client per cluster.
 
 pyhelm3 is asynchronous and passes values on standard input, never in argv. meshkit does its own waiting (Helm's can
-only say "timed out waiting for the condition"), so ``--wait`` is never used to install. How helm is run is replaced:
-the library's way goes through a shell and has no deadline, and helm itself waits for a hanging API server for ever.
+only say "timed out waiting for the condition"), so ``--wait`` is never used to install. Helm does wait for a chart's
+hooks, so an install has a time of its own, and can be stopped.
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json
 import logging
-import os
 import re
-import signal
 import subprocess
+import tempfile
+import threading
 from collections.abc import Coroutine, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
@@ -22,20 +21,16 @@ from typing import Any, TypeVar
 import pyhelm3
 import yaml
 from pyhelm3 import errors as helm_errors
-from pyhelm3.command import Command
 
 from meshkit.backends.base import InstalledChart, Release
+from meshkit.backends.helm_command import DEADLINE_S, TIMEOUT, HelmCommand, StoppedError, limits
+from meshkit.backends.helm_errors import of_pull
 from meshkit.errors import ForbiddenError, MeshkitError, UnreachableError, UsageError
 
 MINIMUM = (3, 14)
 """The first Helm that validates values by JSON schema draft 2019 and stores large releases reliably."""
 
-TIMEOUT = "60s"
-DEADLINE_S = 120.0
-"""Helm's own timeout covers its waits, not its requests; twice that for the whole command."""
-
 INSTALL_HINT = "install helm 3.14 or later and put it on PATH, or build the pinned one: meshkit lab tools"
-NOT_FOUND = "release: not found"
 UNREACHABLE = (
     "cluster unreachable",
     "connection refused",
@@ -56,7 +51,7 @@ class HelmClient:
         self._context = context
         # The library logs every command that fails; that a release is not there yet is not worth a line.
         logging.getLogger("pyhelm3").setLevel(logging.CRITICAL)
-        self._command = _Command(context, executable, kubeconfig)
+        self._command = HelmCommand(context, executable, kubeconfig)
         try:
             self._client = pyhelm3.Client(self._command, executable=executable)
         except AssertionError as error:
@@ -86,8 +81,36 @@ class HelmClient:
         """See ``base.Helm``."""
         return self._json("get", "values", name, "--namespace", namespace) or {}
 
-    def install(
-        self, name: str, namespace: str, chart: Path | str, values: Mapping[str, Any], description: str
+    def pull(self, repository: str, chart: str, version: str, folder: Path) -> Path:
+        """See ``base.Helm``."""
+        source = (
+            [f"{repository.rstrip('/')}/{chart}"] if repository.startswith("oci://") else [chart, "--repo", repository]
+        )
+        with tempfile.TemporaryDirectory(dir=folder) as place:
+            try:
+                self._run(self._command.run(["pull", *source, "--version", version, "--destination", place]))
+            except MeshkitError as error:
+                raise of_pull(repository, chart, version, error) from error
+            found = next(Path(place).glob("*.tgz"), None)
+            if found is None:
+                raise MeshkitError(f"helm pull left no chart {chart} {version}", hint=f"helm pull {' '.join(source)}")
+            return found.replace(folder / found.name)
+
+    def check(self, name: str, namespace: str, chart: Path | str, values: Mapping[str, Any]) -> None:
+        """See ``base.Helm``."""
+        command = ["template", name, chart, "--namespace", namespace, "--values", "-"]
+        self._run(self._command.run(command, json.dumps(values).encode()))
+
+    def install(  # noqa: PLR0913 - what, where, and for how long
+        self,
+        name: str,
+        namespace: str,
+        chart: Path | str,
+        values: Mapping[str, Any],
+        description: str,
+        *,
+        timeout_s: float = DEADLINE_S / 2,
+        stop: threading.Event | None = None,
     ) -> None:
         """See ``base.Helm``."""
 
@@ -102,9 +125,11 @@ class HelmClient:
                 create_namespace=False,
                 reset_values=True,
                 wait=False,
+                timeout=f"{int(timeout_s)}s",
             )
 
-        self._run(go())
+        with limits(2 * timeout_s, stop):
+            self._run(go())
 
     def uninstall(self, name: str, namespace: str, *, hooks: bool = True) -> None:
         """See ``base.Helm``."""
@@ -121,10 +146,24 @@ class HelmClient:
             found = await self._client.get_current_revision(name, namespace=namespace)
         except helm_errors.ReleaseNotFoundError:
             return
-        if found.status.value in ("pending-install", "uninstalling"):
+        status = found.status.value
+        if status == "pending-install" and await self._finished(name, namespace, found.revision):
+            return
+        if status in ("pending-install", "uninstalling"):
             await self._client.uninstall_release(name, namespace=namespace, wait=True, timeout=TIMEOUT)
-        elif found.status.value in ("pending-upgrade", "pending-rollback"):
+        elif status in ("pending-upgrade", "pending-rollback"):
             await found.release.rollback(wait=False, timeout=TIMEOUT)
+
+    async def _finished(self, name: str, namespace: str, revision: int) -> bool:
+        """Whether going "back" to a first revision that was cut short made its objects whole, without their hooks.
+
+        What runs of it goes on running; an uninstall would take it away, with its custom resources.
+        """
+        try:
+            await self._command.rollback(name, revision, namespace=namespace, no_hooks=True, timeout=TIMEOUT)
+        except helm_errors.Error:
+            return False
+        return True
 
     def _json(self, *command: str) -> dict[str, Any] | None:
         """What helm prints as JSON about a release; None when there is no such release."""
@@ -145,9 +184,11 @@ class HelmClient:
             raise
         except helm_errors.Error as error:
             raise self._mapped(error) from error
+        except StoppedError as error:
+            raise MeshkitError(f"{self._context}: helm was stopped") from error
         except TimeoutError as error:
             raise UnreachableError(
-                f"{self._context}: helm did not end within {DEADLINE_S:g} s", hint="is the API server reachable?"
+                f"{self._context}: helm did not end within {error} s", hint="is the API server reachable?"
             ) from error
         except (ValueError, KeyError, TypeError, AttributeError, OSError, yaml.YAMLError) as error:
             raise MeshkitError(
@@ -168,38 +209,6 @@ class HelmClient:
             return UnreachableError(f"{self._context}: helm cannot reach the API server", detail="\n".join(lines))
         first = re.sub(r"^Error: (INSTALLATION|UPGRADE) FAILED: |^Error: ", "", lines[0] if lines else "no output")
         return MeshkitError(f"{self._context}: helm: {first}", detail="\n".join(lines[1:]))
-
-
-class _Command(Command):  # type: ignore[misc]  # the library has no types
-    """Runs helm as an argument list, and ends it, with whatever it started, when the deadline has passed."""
-
-    def __init__(self, context: str, executable: str, kubeconfig: str | None) -> None:
-        super().__init__(executable=executable, default_timeout=TIMEOUT)
-        self._argv = (executable, "--kube-context", context, *(("--kubeconfig", kubeconfig) if kubeconfig else ()))
-
-    async def run(self, command: list[Any], input: bytes | None = None) -> bytes:  # noqa: A002 - the library's name for it
-        """Helm's standard output; ``pyhelm3.errors.Error`` for an exit code other than 0."""
-        process = await asyncio.create_subprocess_exec(
-            *self._argv,
-            *map(str, command),
-            stdin=asyncio.subprocess.PIPE if input is not None else asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
-            start_new_session=True,
-        )
-        try:
-            stdout, stderr = await asyncio.wait_for(process.communicate(input), DEADLINE_S)
-        except BaseException:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
-            await process.wait()
-            raise
-        if process.returncode:
-            kind = (
-                helm_errors.ReleaseNotFoundError if NOT_FOUND in stderr.decode(errors="replace") else helm_errors.Error
-            )
-            raise kind(process.returncode, stdout, stderr)
-        return stdout
 
 
 def _first_line(error: Exception) -> str:

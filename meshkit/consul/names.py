@@ -21,6 +21,7 @@ TOKENS = {
 }
 """Token's name to Secret; each Secret has the key ``token``."""
 
+CONSUL_CHART = "consul"
 CONSUL_RELEASE, PROBE_RELEASE = "consul", "mesh-probe"
 SERVERS, GATEWAY, PROBE = "consul-server", "consul-mesh-gateway", "mesh-probe"
 SERVER_API = "consul-server-api"
@@ -40,6 +41,12 @@ PROBES_OBJECTS = "app=mesh-probe"
 SCHEDULE_RELEASE = "mesh-probe-schedule"
 AGENT_CONTAINER, AGENT_PORT = "agent", 9100
 """In the probe's pod; the port is below those of the upstreams, which begin at 9101."""
+
+INJECTOR, CONTROLLER_LOCK = "consul-connect-injector", "consul-controller-lock"
+"""The official chart's controller, and the Lease by which one of its replicas leads."""
+
+CONSUL_OBJECTS = "app=consul,release=consul"
+"""Every pod and Job of the Consul release."""
 
 GATEWAY_SERVICE = "meshkit-mesh-gateway"
 """The public Service, meshkit's own."""

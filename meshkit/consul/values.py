@@ -174,7 +174,8 @@ def _official(federation: Federation, datacenter: Datacenter) -> Values:
         values["global"] = {"acls": acls}
     else:
         values["global"] = {"federation": {"k8sAuthMethodHost": datacenter.api_server}}
-    return merge(values, images.for_official(federation.image_registry, federation.chart_version))
+    seen = federation.seen_from(datacenter)
+    return merge(values, images.for_official(seen.image_registry, seen.chart_version))
 
 
 def _extra_config(datacenter: Datacenter) -> str:
@@ -197,7 +198,7 @@ def _extra_config(datacenter: Datacenter) -> str:
 def _images(federation: Federation, datacenter: Datacenter) -> Values:
     """Where the probe's images come from: the user's values for Consul, the registry; else they stay the chart's."""
     theirs = datacenter.values.get("global")
-    own = images.for_probe(federation)
+    own = images.for_probe(federation.seen_from(datacenter))
     if not isinstance(theirs, Mapping):
         return own
     return own | {key: theirs[name] for key, name in PROBE_IMAGES.items() if theirs.get(name)}

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol, TypeVar
 
 from meshkit.backends.base import Clock, Consul, Helm, Kube
 from meshkit.errors import CombinedError, DeadlineError, MeshkitError, UnreachableError
 from meshkit.events import Observer, Progress
+from meshkit.federation.installs import Installs
 from meshkit.federation.state import State
 from meshkit.model import Datacenter, Federation
 
@@ -43,6 +44,7 @@ class Context:
     observe: Observer
     timeout_s: float
     resolve: Callable[[str], tuple[str, ...]]
+    installs: Installs = field(default_factory=Installs, compare=False)
 
     def each(self, work: Callable[[Datacenter], T], datacenters: Iterable[Datacenter] | None = None) -> dict[str, T]:
         """Do ``work`` in all datacenters at the same time; one failing lets the others finish, then all are reported.
@@ -58,6 +60,7 @@ class Context:
                 return _gather(futures)
             except KeyboardInterrupt:
                 self.clock.cancel()
+                self.installs.stop()
                 raise
 
     def wait(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from meshkit.errors import MeshkitError
+from meshkit.errors import MeshkitError, NotFoundError
 from meshkit.federation import releases
 from meshkit.federation.change import Change
 from meshkit.federation.context import Context
@@ -32,6 +32,9 @@ def _changes(context: Context, datacenter: Datacenter) -> Iterator[Change]:
         return
     if addresses and context.state.server_certificate(datacenter.name):
         for wanted in (releases.consul(context, datacenter, addresses), releases.probe(context, datacenter)):
-            difference = releases.difference(context, datacenter, wanted)
+            try:
+                difference = releases.difference(context, datacenter, wanted)
+            except NotFoundError as error:
+                difference = Change("verify", f"helm release {wanted.name}", datacenter.name, error.message)
             if difference:
                 yield difference

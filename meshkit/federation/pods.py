@@ -41,13 +41,14 @@ def ready_without(kube: Kube, namespace: str, selector: str, aside: str) -> int:
 def wait_ready(  # noqa: PLR0913 - where, what and how to tell
     context: Context, task: str, datacenter: Datacenter, selector: str, pending: Callable[[], str], *, aside: str = ""
 ) -> None:
-    """``Context.wait`` that fails early where no time helps, and ends with the pod's own words.
+    """``Context.wait`` that fails early where no time helps or helm has failed, and ends with the pod's own words.
 
     The container ``aside`` is never a reason to fail.
     """
     kube = context.kube[datacenter.name]
 
     def looked_at() -> str:
+        context.installs.running(datacenter.name)
         try:
             reason = pending()
         except UnreachableError as error:
@@ -65,9 +66,9 @@ def wait_ready(  # noqa: PLR0913 - where, what and how to tell
 
 
 def describe(kube: Kube, datacenter: Datacenter, selector: str) -> Iterator[str]:
-    """Lines about every pod of a selector that is not ready."""
+    """Lines about every pod of a selector that is neither ready nor done."""
     for pod in kube.list("Pod", datacenter.namespace, selector=selector):
-        if not is_ready(pod):
+        if not is_ready(pod) and pod["status"].get("phase") != "Succeeded":
             yield from _describe_pod(kube, pod)
 
 

@@ -14,7 +14,7 @@ from meshkit.consul import gateway, values
 from meshkit.consul.names import CONSUL_RELEASE, GATEWAY_SERVICE, PROBE_RELEASE
 from meshkit.errors import MeshkitError
 from meshkit.events import Progress
-from meshkit.federation import agent, charts
+from meshkit.federation import agent, charts, hooks
 from meshkit.federation.change import Change
 from meshkit.federation.context import Context
 from meshkit.model import Datacenter
@@ -89,8 +89,19 @@ def _at(values: Any, path: Sequence[str]) -> str:
 
 
 def ensure(context: Context, task: str, datacenter: Datacenter, wanted: Wanted) -> None:
-    """Install or upgrade a release where it differs; pods are waited for elsewhere."""
-    if difference(context, datacenter, wanted):
+    """Install or upgrade a release where it differs; pods are waited for elsewhere, hooks here."""
+    begin(context, task, datacenter, wanted)
+    if wanted.name == CONSUL_RELEASE and context.federation.official:
+        hooks.finish(context, task, datacenter)
+
+
+def begin(context: Context, task: str, datacenter: Datacenter, wanted: Wanted) -> None:
+    """The same, but where the chart has hooks helm goes on in the background."""
+    if not difference(context, datacenter, wanted):
+        return
+    if wanted.name == CONSUL_RELEASE and context.federation.official:
+        hooks.begin(context, task, datacenter, wanted)
+    else:
         context.observe(Progress(task, f"helm installs {wanted.name}", datacenter.name))
         helm = context.helm(datacenter.name)
         helm.install(wanted.name, datacenter.namespace, wanted.chart, wanted.values, wanted.mark)

@@ -28,7 +28,10 @@ def plan(context: Context, steps: Sequence[Step] = STEPS) -> tuple[tuple[Step, t
 
 def run(context: Context, steps: Sequence[Step] = STEPS) -> tuple[StepResult, ...]:
     """Bring every step about, in order; the first failure ends the run with nothing undone."""
-    return tuple(_run_step(context, step) for step in steps)
+    try:
+        return tuple(_run_step(context, step) for step in steps)
+    finally:
+        context.installs.stop()
 
 
 def _run_step(context: Context, step: Step) -> StepResult:

@@ -27,9 +27,15 @@ class Workload:
 
 SERVERS = Workload("StatefulSet", names.SERVERS, "server", names.SERVER_SELECTOR)
 GATEWAYS = Workload("Deployment", names.GATEWAY, "mesh gateway", names.GATEWAY_SELECTOR)
+INJECTOR = Workload("Deployment", names.INJECTOR, "injector", "app=consul,component=connect-injector")
 PROBES = Workload("Deployment", names.PROBE, "mesh probe", names.PROBE_SELECTOR, names.AGENT_CONTAINER)
 ALL = (SERVERS, GATEWAYS, PROBES)
 """In the order in which they become ready."""
+
+
+def of(context: Context) -> tuple[Workload, ...]:
+    """Every workload of a datacenter; the official chart has one more."""
+    return (SERVERS, INJECTOR, GATEWAYS, PROBES) if context.federation.official else ALL
 
 
 def awaited(context: Context, datacenter: Datacenter, *workloads: Workload) -> tuple[Change, ...]:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import stat
+import threading
 from pathlib import Path
 
 import pytest
 
-from meshkit.backends import helm as helm_module
+from meshkit.backends import helm_command
 from meshkit.backends.base import InstalledChart
 from meshkit.backends.helm import HelmClient
 from meshkit.errors import ForbiddenError, MeshkitError, UnreachableError, UsageError
@@ -105,7 +106,7 @@ def test_failure(tmp_path: Path, body: str, kind: type[MeshkitError], says: str)
 def test_deadline(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A helm that never ends is ended, with what it started."""
     client = helm(tmp_path, "sleep 600 & wait")
-    monkeypatch.setattr(helm_module, "DEADLINE_S", 0.05)
+    monkeypatch.setattr(helm_command, "DEADLINE_S", 0.05)
     with pytest.raises(UnreachableError, match="did not end"):
         client.release("consul", "consul")
 
@@ -113,7 +114,7 @@ def test_deadline(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(
     ("status", "command"),
     [
-        ("pending-install", "uninstall"),
+        ("pending-install", "rollback"),
         ("uninstalling", "uninstall"),
         ("pending-upgrade", "rollback"),
         ("pending-rollback", "rollback"),
@@ -145,3 +146,103 @@ def test_a_login_plugin_that_fails_for_helm(tmp_path: Path) -> None:
     with pytest.raises(ForbiddenError, match=r"^aks: helm can't log in: exec: executable aws failed") as caught:
         helm(tmp_path, f'echo "{words}" >&2; exit 1').release("consul", "consul")
     assert "kubectl --context aks" in caught.value.hint
+
+
+def test_a_first_revision_that_can_not_be_finished_is_removed(tmp_path: Path) -> None:
+    """Going "back" to it is tried first, without its hooks; where that fails, nothing of it is worth keeping."""
+    log, answer = tmp_path / "log", f"cat <<'END'\n{STATUS % 'pending-install'}\nEND\n"
+    body = (
+        f'echo "$*" >> {log}\ncase "$*" in *rollback*) exit 1;; '
+        '*show*) echo "{apiVersion: v2, name: c, version: 1.0.0}"; exit 0;; esac\n'
+    )
+    helm(tmp_path, body + answer).install("consul", "consul", tmp_path, {}, "meshkit two")
+    calls = [call.split()[2:] for call in log.read_text().splitlines()]
+    names = [call[0] for call in calls]
+    assert names.index("rollback") < names.index("uninstall") < names.index("upgrade")
+    assert {"2", "--no-hooks"} <= set(calls[names.index("rollback")])
+
+
+def test_an_install_takes_as_long_as_it_is_given(tmp_path: Path) -> None:
+    """The hooks of a chart may take minutes, and helm must know; the deadline of others stays."""
+    log = tmp_path / "log"
+    body = (
+        f'echo "$*" >> {log}\ncase "$*" in *show*) echo "{{apiVersion: v2, name: c, version: 1.0.0}}"; exit 0;; esac\n'
+    )
+    client = helm(tmp_path, body + f"cat <<'END'\n{STATUS % 'deployed'}\nEND\n")
+    client.install("consul", "consul", tmp_path, {}, "meshkit two", timeout_s=600)
+    assert "--timeout 600s" in next(line for line in log.read_text().splitlines() if "upgrade" in line)
+
+
+def test_an_install_is_stopped(tmp_path: Path) -> None:
+    """Helm is told to end, so that it can note its release as failed, and what it started ends too."""
+    told, begun, stop = tmp_path / "told", tmp_path / "begun", threading.Event()
+    body = (
+        f"trap 'touch {told}; exit 1' TERM\n"
+        'case "$*" in *show*) echo "{apiVersion: v2, name: c, version: 1.0.0}"; exit 0;; '
+        f"*upgrade*) touch {begun}; while :; do sleep 0.05; done;; esac\n"
+    )
+    client = helm(tmp_path, body + f"cat <<'END'\n{STATUS % 'deployed'}\nEND\n")
+
+    def watch() -> None:
+        while not begun.exists():
+            stop.wait(0.02)
+        stop.set()
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    with pytest.raises(MeshkitError, match="aks: helm was stopped"):
+        client.install("consul", "consul", tmp_path, {}, "meshkit two", timeout_s=600, stop=stop)
+    watcher.join()
+    assert told.exists()
+
+
+PULL = {
+    "a repository that is away": (
+        'looks like "https://c" is not a valid chart repository or cannot be reached: dial tcp: no such host',
+        UnreachableError,
+        "the chart repository https://c cannot be reached",
+    ),
+    "a version that it has not": (
+        'chart "consul" version "9.9.9" not found in https://c repository',
+        MeshkitError,
+        "has no chart",
+    ),
+    "credentials that it does not take": (
+        "failed to fetch https://c/consul.tgz : 403 Forbidden",
+        MeshkitError,
+        "wants other",
+    ),
+    "anything else": ("boom", MeshkitError, "the chart consul 9.9.9 can't be had from https://c"),
+}
+
+
+@pytest.mark.parametrize(("said", "kind", "says"), PULL.values(), ids=PULL.keys())
+def test_a_chart_that_can_not_be_pulled(tmp_path: Path, said: str, kind: type[MeshkitError], says: str) -> None:
+    """One sentence for each, without a word of API servers, with helm's own words as the detail."""
+    client = helm(tmp_path, f"echo 'Error: {said}' >&2; exit 1\n")
+    with pytest.raises(MeshkitError, match=says) as caught:
+        client.pull("https://c", "consul", "9.9.9", tmp_path)
+    assert type(caught.value) is kind
+    assert said in caught.value.detail
+    assert "API server" not in caught.value.message
+
+
+@pytest.mark.parametrize(
+    ("repository", "expected"),
+    [
+        ("https://charts.example/x", "pull consul --repo https://charts.example/x --version 1.9.11"),
+        ("oci://registry.example/charts/", "pull oci://registry.example/charts/consul --version 1.9.11"),
+    ],
+)
+def test_where_a_chart_is_pulled_from(tmp_path: Path, repository: str, expected: str) -> None:
+    """A repository by its index, and an OCI registry by the chart's name in it."""
+    log = tmp_path / "log"
+    body = f'echo "$*" >> {log}\nfor last; do :; done; touch "$last/consul-1.9.11.tgz"\n'
+    assert helm(tmp_path, body).pull(repository, "consul", "1.9.11", tmp_path) == tmp_path / "consul-1.9.11.tgz"
+    assert expected in log.read_text()
+
+
+def test_a_pull_that_leaves_nothing(tmp_path: Path) -> None:
+    """Is no success, whatever helm's exit code says."""
+    with pytest.raises(MeshkitError, match="helm pull left no chart consul"):
+        helm(tmp_path, "exit 0\n").pull("https://c", "consul", "1.9.11", tmp_path)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from fakes import controller
@@ -20,7 +21,7 @@ from fakes.wan import FakeWan
 from meshkit.events import Event
 from meshkit.federation.context import Context
 from meshkit.federation.state import State
-from meshkit.model import OFFICIAL_CHART, Datacenter, Federation
+from meshkit.model import Datacenter, Federation
 
 NAMES = ("aks", "eks")
 TIMEOUT_S = 60.0
@@ -30,6 +31,17 @@ def described(names: Sequence[str] = NAMES, name: str = "mesh", **options: Any) 
     """A federation of datacenters named as their contexts; the first is primary."""
     datacenters = (Datacenter(dc, dc, primary=place == 0, **options) for place, dc in enumerate(names))
     return Federation(name, tuple(datacenters))
+
+
+OFFICIAL = Path(__file__).parents[1] / "standin" / "consul"
+"""The stand-in for the official chart."""
+
+
+def officially(federation: Federation) -> Federation:
+    """The same federation with the official chart, as it is once settled."""
+    datacenters = tuple(replace(dc, api_server=f"https://{dc.name}.example:6443") for dc in federation.datacenters)
+    chart: dict[str, str] = {"chart": "hashicorp", "chart_path": str(OFFICIAL), "chart_version": "1.9.11"}
+    return replace(federation, datacenters=datacenters, **chart)  # type: ignore[arg-type]
 
 
 class FakeFederation:
@@ -61,14 +73,15 @@ class FakeFederation:
         """One more cluster; it takes part once ``federation`` names it."""
         cluster = FakeCluster(name, self.clock)
         cluster.load_balancers = LoadBalancers(f"203.0.113.{len(self.clusters) + 1}", polls=self.polls)
-        self.wan.add(name, cluster, polls=self.polls)
+        helm = self.wan.add(name, cluster, polls=self.polls)
+        helm.brings = lambda: controller.install(self.wan, name)
         return cluster
 
     def control(self, *, lag: int = 1) -> FakeController:
         """Let the official chart's controller keep the primary's config entries, none of which is there yet."""
         primary = self.federation.primary.name
         self.wan.store(primary).entries.clear()
-        self.federation = replace(self.federation, chart=OFFICIAL_CHART)
+        self.federation = officially(self.federation)
         return controller.install(self.wan, primary, lag=lag)
 
     def grow(self, names: Sequence[str]) -> None:

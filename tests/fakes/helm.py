@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import tarfile
+import threading
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -33,6 +35,11 @@ class FakeHelm:
         self.cluster = cluster
         self.polls = polls
         self.fails_with = ""
+        self.refuses = ""
+        self.repository: dict[str, Path | MeshkitError] = {}
+        self.pulls: list[str] = []
+        self.hooks: Callable[[threading.Event | None], None] = lambda _: None
+        self.brings: Callable[[], object] = lambda: None
         self.installs: list[str] = []
         self._waits_for = waits_for
         self._releases: dict[tuple[str, str], Release] = {}
@@ -55,9 +62,37 @@ class FakeHelm:
         before = self._releases.get((namespace, name))
         self._releases[namespace, name] = Release(status, before.revision + 1 if before else 1, "")
 
-    def install(
-        self, name: str, namespace: str, chart: Path | str, values: Mapping[str, Any], description: str
+    def pull(self, repository: str, chart: str, version: str, folder: Path) -> Path:
+        """What ``repository`` holds by version, as an archive."""
+        self.pulls.append(f"{repository} {chart} {version}")
+        found = self.repository.get(version, MeshkitError(f"{repository} has no chart {chart} {version}"))
+        if isinstance(found, MeshkitError):
+            raise found
+        with tarfile.open(folder / f"{chart}-{version}.tmp", "w:gz") as archive:
+            archive.add(found, chart)
+        return folder / f"{chart}-{version}.tmp"
+
+    def check(self, name: str, namespace: str, chart: Path | str, values: Mapping[str, Any]) -> None:
+        """``refuses`` is the chart's ``fail`` text."""
+        del name, namespace, values
+        _chart(self.cluster.context, chart)
+        if self.refuses:
+            place = "execution error at (consul/templates/workloads.yaml:1:4)"
+            raise MeshkitError(f"{self.cluster.context}: helm: {place}: {self.refuses}")
+
+    def install(  # noqa: PLR0913 - that of base.Helm
+        self,
+        name: str,
+        namespace: str,
+        chart: Path | str,
+        values: Mapping[str, Any],
+        description: str,
+        *,
+        timeout_s: float = 60.0,
+        stop: threading.Event | None = None,
     ) -> None:
+        """What comes after the objects is for ``hooks`` to do."""
+        del timeout_s
         self.cluster.faults.check("apply", "secrets")
         where = self.cluster.context
         read = _chart(where, chart)
@@ -76,9 +111,17 @@ class FakeHelm:
             self.installs.append(name)
             self._values[namespace, name] = json.loads(json.dumps(values))
             self._charts[namespace, name] = read
+            if values.get("connectInject", {}).get("enabled") and not self.cluster.every("CustomResourceDefinition"):
+                self.brings()
             for manifest in _WORKLOADS[known](name, namespace, values):
                 self._put(manifest, values)
-            self._releases[namespace, name] = Release("deployed", revision, description)
+            self._releases[namespace, name] = Release("pending-install", revision, "")
+        try:
+            self.hooks(stop) if name == "consul" else None
+        except MeshkitError:
+            self._releases[namespace, name] = Release("failed", revision, "")
+            raise
+        self._releases[namespace, name] = Release("deployed", revision, description)
 
     def uninstall(self, name: str, namespace: str, *, hooks: bool = True) -> None:
         del hooks
@@ -157,12 +200,20 @@ class FakeHelm:
 def _chart(where: str, chart: Path | str) -> InstalledChart:
     """The chart as its Chart.yaml has it; MeshkitError for what is no chart that this fake knows."""
     try:
-        read = yaml.safe_load((Path(chart) / "Chart.yaml").read_text())
+        read = yaml.safe_load(_described(Path(chart)))
     except OSError as error:
         raise MeshkitError(f"{where}: helm: path {Path(chart).name!r} not found") from error
     if read["name"] not in _WORKLOADS:
         raise MeshkitError(f"{where}: helm: chart {read['name']!r} is not one that the fake knows")
     return InstalledChart(read["name"], str(read["version"]), str(read.get("appVersion", "")))
+
+
+def _described(chart: Path) -> bytes:
+    """The Chart.yaml of a folder or of an archive."""
+    if chart.is_dir():
+        return (chart / "Chart.yaml").read_bytes()
+    with tarfile.open(chart) as archive:
+        return archive.extractfile(next(m for m in archive if m.name.endswith("/Chart.yaml"))).read()  # type: ignore[union-attr]
 
 
 def _secret_names(values: object) -> Iterator[str]:
@@ -184,8 +235,13 @@ def _consul(name: str, namespace: str, values: Mapping[str, Any]) -> Iterator[Ma
     made["spec"]["template"]["spec"]["containers"][0]["image"] = values["global"].get("image") or CONSUL_IMAGE
     yield made
     if gateway.get("enabled"):
-        labels = labels | {"component": "mesh-gateway"}
-        yield _workload("Deployment", _meta("consul-mesh-gateway", namespace, labels), gateway)
+        yield _workload(
+            "Deployment", _meta("consul-mesh-gateway", namespace, labels | {"component": "mesh-gateway"}), gateway
+        )
+    injector = values.get("connectInject", {})
+    if injector.get("enabled"):
+        labels = labels | {"component": "connect-injector"}
+        yield _workload("Deployment", _meta("consul-connect-injector", namespace, labels), injector)
 
 
 def _probe(name: str, namespace: str, values: Mapping[str, Any]) -> Iterator[Manifest]:

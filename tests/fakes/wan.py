@@ -117,6 +117,9 @@ class FakeWan:
                 secret = self.token_in(datacenter, "bootstrapToken")
                 own.tokens.setdefault(secret, {"AccessorID": "bootstrap", "Policies": [{"Name": MANAGEMENT}]})
                 own.policies.setdefault(MANAGEMENT, {"ID": "0", "Name": MANAGEMENT, "Rules": ""})
+                if self.values(datacenter).get("global", {}).get("acls", {}).get("createReplicationToken"):
+                    made = {"AccessorID": "replication", "Policies": [{"Name": "acl-replication-policy"}]}
+                    own.tokens.setdefault(self.token_in(datacenter, "replicationToken"), made)
             elif self.replicates(datacenter):
                 copied = deepcopy(self.store(primary))
                 own.entries, own.policies, own.tokens = copied.entries, copied.policies, copied.tokens
@@ -147,10 +150,20 @@ class FakeWan:
         if not self.serving(datacenter):
             return "PodInitializing"
         values = self.values(datacenter).get("meshGateway", {})
+        if self._is_official(datacenter) and workload != "mesh-probe":
+            primary = self.primary(datacenter)
+            if datacenter == primary:
+                return ""
+            self.clusters[primary].settle("Deployment", self.namespace, "consul-mesh-gateway")
+            return "" if self.replicates(datacenter) else "PodInitializing"
         if workload == "mesh-probe":
             values = self.helms[datacenter].values("mesh-probe", self.namespace)
         token = self._secret(datacenter, values.get("aclToken"))
         return "" if token in self.store(datacenter).tokens else "PodInitializing"
+
+    def _is_official(self, datacenter: str) -> bool:
+        """Whether components log in by the cluster's API server instead of with tokens of ours."""
+        return bool(self.values(datacenter).get("connectInject", {}).get("enabled"))
 
     def _answer(self, datacenter: str, pod: str, port: int, path: str) -> tuple[int, str]:
         """What a request to a probe's port meets: the far probe's echo, or nothing."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 
@@ -76,3 +78,10 @@ def test_another_cluster_that_is_silent(mesh: FakeFederation) -> None:
     assert of(mesh, "aks") == ("secret meshkit-gossip: missing or changed",)
     with pytest.raises(MeshkitError, match="eks: the API server cannot be reached"):
         of(mesh, "eks")
+
+
+def test_a_chart_that_is_not_on_this_machine(mesh: FakeFederation, tmp_path: Path) -> None:
+    """Nothing is said to differ that could not be compared, and what could not be is said."""
+    mesh.federation = replace(mesh.federation, chart_path=str(tmp_path / "gone"))
+    found = of(mesh, "eks")
+    assert any(line.startswith("helm release consul: the chart") and "is not on this machine" in line for line in found)

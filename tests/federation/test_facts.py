@@ -69,6 +69,19 @@ def test_every_permission_that_the_official_chart_needs_is_asked_for(
     assert used - ANYONE_MAY - asked - of_consul == set()
 
 
+def test_the_official_chart_needs_more() -> None:
+    """What it makes for the whole cluster, and its Jobs; the light one is not held to that."""
+    cluster = FakeCluster("aks")
+    cluster.faults.forbid("create", "clusterroles")
+    cluster.faults.forbid("delete", "jobs")
+    assert facts.observe(cluster, DC, FakeClock()).refused == ()
+    refused = facts.observe(cluster, DC, FakeClock(), official=True).refused
+    assert [(p.verb, p.resource, p.namespace) for p in refused] == [
+        ("create", "clusterroles", ""),
+        ("delete", "jobs", "consul"),
+    ]
+
+
 @pytest.mark.parametrize(
     ("verb", "resource"), sorted({(p.verb, p.resource) for p in facts.needed_permissions("consul")})
 )

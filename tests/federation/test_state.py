@@ -111,6 +111,27 @@ def test_the_description_changes_and_the_id_stays(state: State) -> None:
     assert second.federation == changed
 
 
+@pytest.mark.parametrize(
+    ("chart", "expected"),
+    [
+        pytest.param("light", ("light", ""), id="the light chart"),
+        pytest.param("/srv/consul", ("hashicorp", "/srv/consul"), id="the folder of the official one"),
+    ],
+)
+def test_a_description_of_before_the_official_chart_had_a_name(
+    state: State, chart: str, expected: tuple[str, str]
+) -> None:
+    """It had one key for both, and none of the later ones."""
+    fill(state)
+    held = json.loads((state.path / "federation.json").read_text())
+    for key in ("chart_path", "chart_version", "chart_repo", "image_registry"):
+        del held[key]
+    (state.path / "federation.json").write_text(json.dumps(held | {"chart": chart}))
+    identity = State("mesh").identity()
+    assert identity is not None
+    assert (identity.federation.chart, identity.federation.chart_path) == expected
+
+
 def test_two_federations_share_nothing(state: State) -> None:
     """Each has its folder, its id and its secrets."""
     other = State("other")

@@ -1,7 +1,8 @@
 """Datacenters: Consul's Helm release, in all clusters at the same time.
 
 Helm does not wait: it could only say "timed out waiting for the condition". The next steps wait for what they need of
-the pods, so that it is on the screen, and a pod that can't start is shown with its events and log.
+the pods, so that it is on the screen, and a pod that can't start is shown with its events and log. For the official
+chart's hooks helm has to wait; it does so in the background, and ``proxies`` sees it end.
 """
 
 from __future__ import annotations
@@ -32,9 +33,9 @@ def plan(context: Context) -> tuple[Change, ...]:
 def act(context: Context) -> None:
     """Install or upgrade what differs everywhere.
 
-    The primary's release goes first, by the second that helm takes: a new secondary asks for its CA 2, 6 and 14 s after
-    it has a leader (``retryLoopBackoff`` in Consul's leader_connect.go), and what it needs of the primary should be
-    there by the second time.
+    With the light chart the primary's release goes first, by the second that helm takes: a new secondary asks for its
+    CA 2, 6 and 14 s after it has a leader (``retryLoopBackoff`` in Consul's leader_connect.go), and what it needs of
+    the primary should be there by the second time. The official one takes longer to begin with.
     """
     addresses = releases.addresses(context)
     if addresses is None:
@@ -43,9 +44,9 @@ def act(context: Context) -> None:
 
     def ensure(dc: Datacenter) -> None:
         try:
-            if not dc.primary:
+            if not dc.primary and not context.federation.official:
                 first_done.wait()
-            releases.ensure(context, TASK, dc, releases.consul(context, dc, addresses))
+            releases.begin(context, TASK, dc, releases.consul(context, dc, addresses))
         finally:
             first_done.set()
 

@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterator, Mapping
 from functools import partial
 
 from meshkit.errors import CombinedError, MeshkitError
-from meshkit.federation import facts, suitability
+from meshkit.federation import chart_check, facts, suitability
 from meshkit.federation.change import Change
 from meshkit.federation.context import Context
 from meshkit.federation.facts import ClusterFacts, Marker
@@ -41,10 +41,14 @@ def plan(context: Context) -> tuple[Change, ...]:
             seen[name] = found
         else:
             problems.append(found)
-    problems += (*_helm(context), *judge(seen, context.state, [dc.name for dc in context.federation.datacenters]))
+    problems += judge(seen, context.state, [dc.name for dc in context.federation.datacenters])
     problems += suitability.problems(context.federation, seen)
     left = _leftovers(context, seen)
     problems += (problem for found in left for problem in leftovers.judge(found))
+    without_helm = list(_helm(context))
+    # A cluster that was not seen may have had a say in which chart it is.
+    render = not without_helm and len(seen) == len(context.federation.datacenters)
+    problems += (*without_helm, *chart_check.problems(context, render=render))
     if len(problems) == 1:
         raise problems[0]
     if problems:

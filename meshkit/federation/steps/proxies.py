@@ -10,7 +10,7 @@ import contextlib
 from collections.abc import Iterator
 
 from meshkit.errors import MeshkitError
-from meshkit.federation import agent, releases, trial, workloads
+from meshkit.federation import agent, hooks, releases, trial, workloads
 from meshkit.federation.change import Change
 from meshkit.federation.context import Context
 from meshkit.model import Datacenter
@@ -36,8 +36,13 @@ def act(context: Context) -> None:
     def ensure(dc: Datacenter) -> None:
         wanted = releases.probe(context, dc)
         agent.ensure(context, dc, wanted.values)
+        if context.federation.official:
+            # Its webhook is asked about every new pod, and none is made while it does not answer.
+            workloads.wait(context, TASK, dc, workloads.SERVERS, workloads.INJECTOR)
         releases.ensure(context, TASK, dc, wanted)
-        workloads.wait(context, TASK, dc, *workloads.ALL)
+        if context.federation.official:
+            hooks.finish(context, TASK, dc)
+        workloads.wait(context, TASK, dc, *workloads.of(context))
         agent.prune(context, dc)
 
     try:
@@ -53,4 +58,4 @@ def _changes(context: Context, datacenter: Datacenter) -> Iterator[Change]:
     if difference:
         yield difference
     else:
-        yield from workloads.awaited(context, datacenter, *workloads.ALL)
+        yield from workloads.awaited(context, datacenter, *workloads.of(context))

@@ -82,13 +82,13 @@ def _bring(context: Context, move: Move) -> None:
     probe = releases.probe(context, datacenter)
     agent.ensure(context, datacenter, probe.values)
     releases.ensure(context, TASK, datacenter, probe)
-    workloads.wait(context, TASK, datacenter, *workloads.ALL)
+    workloads.wait(context, TASK, datacenter, *workloads.of(context))
     agent.prune(context, datacenter)
 
 
 def _prove(context: Context, name: str, *, everywhere: bool) -> None:
     """That all workloads are ready, the WAN is whole, and requests pass through a datacenter, or ``everywhere``."""
-    context.each(lambda dc: workloads.wait(context, TASK, dc, *workloads.ALL))
+    context.each(lambda dc: workloads.wait(context, TASK, dc, *workloads.of(context)))
     pairs = context.federation.pairs if everywhere else tuple(_around(context.federation, name))
     verify.prove(context, pairs)
 

@@ -10,13 +10,12 @@ import pytest
 from fakes import controller as controllers
 from fakes.controller import HELM, INJECTOR, LABELS
 from fakes.definitions import DEFINITION, definition
-from fakes.federation import FakeFederation
+from fakes.federation import FakeFederation, officially
 from fakes.kube import FakeCluster
 from meshkit.backends.base import Ref
 from meshkit.errors import CombinedError, MeshkitError
 from meshkit.events import Note
 from meshkit.federation.steps import preflight
-from meshkit.model import OFFICIAL_CHART
 
 OTHER = {"meta.helm.sh/release-name": "theirs", "meta.helm.sh/release-namespace": "mesh"}
 LEASE = Ref("Lease", "consul-controller-lock", "consul")
@@ -27,7 +26,7 @@ INTENTIONS = Ref(DEFINITION, "serviceintentions.consul.hashicorp.com")
 @pytest.fixture
 def world(world: FakeFederation) -> FakeFederation:
     """Two clusters that are to get the official chart."""
-    world.federation = replace(world.federation, chart=OFFICIAL_CHART)
+    world.federation = officially(world.federation)
     for cluster in world.clusters.values():
         cluster.put({"kind": "Namespace", "metadata": {"name": "consul"}})
     return world

@@ -1,0 +1,157 @@
+"""What is wrong with the official chart's values is said before anything is touched."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from fakes.federation import FakeFederation, officially
+from meshkit.errors import CombinedError, MeshkitError
+from meshkit.federation import chart_check, runner
+from meshkit.federation.steps import preflight
+
+
+@pytest.fixture
+def world() -> FakeFederation:
+    """Two clusters that nothing has touched yet, to get the official chart."""
+    made = FakeFederation()
+    made.federation = officially(made.federation)
+    return made
+
+
+def change(world: FakeFederation, **changes: Any) -> None:
+    """Describe the secondary otherwise."""
+    aks, eks = world.federation.datacenters
+    world.federation = replace(world.federation, datacenters=(aks, replace(eks, **changes)))
+
+
+def found(world: FakeFederation) -> list[tuple[str, str]]:
+    return [(problem.message, problem.hint) for problem in chart_check.problems(world.context())]
+
+
+def test_nothing_is_wrong(world: FakeFederation) -> None:
+    """What meshkit renders by itself is known to the chart."""
+    assert found(world) == []
+
+
+WRONG: dict[str, tuple[dict[str, Any], str, str]] = {
+    "a typo": (
+        {"values": {"server": {"storge": "1Gi"}}},
+        "datacenters.eks.values.server.storge: the official chart 1.9.11 has no such value",
+        "did you mean server.storage?",
+    ),
+    "a key of the light chart": (
+        {"values": {"networkPolicies": {"enabled": True}}},
+        "datacenters.eks.values.networkPolicies: the official chart 1.9.11 has no such value",
+        "values.yaml",
+    ),
+    "settings that are no JSON": (
+        {"values": {"server": {"extraConfig": "log_json = true"}}},
+        "datacenters.eks.values.server.extraConfig is no JSON object",
+        "log_json",
+    ),
+    "settings that are a list": (
+        {"values": {"server": {"extraConfig": "[]"}}},
+        "datacenters.eks.values.server.extraConfig is no JSON object",
+        "log_json",
+    ),
+    "an API server that nobody else reaches": (
+        {"api_server": ""},
+        "eks: the kubeconfig's address of its API server is this machine's own; the primary's servers need another",
+        "datacenters.eks.k8sAuthMethodHost",
+    ),
+}
+
+
+@pytest.mark.parametrize(("changes", "message", "hint"), WRONG.values(), ids=WRONG.keys())
+def test_a_description_that_does_not_fit(
+    world: FakeFederation, changes: dict[str, Any], message: str, hint: str
+) -> None:
+    """Each with the key that it is about."""
+    change(world, **changes)
+    ((said, advice),) = found(world)
+    assert said == message
+    assert hint in advice
+
+
+def test_the_primary_needs_no_address_of_its_api_server(world: FakeFederation) -> None:
+    """Its servers ask their own."""
+    aks, eks = world.federation.datacenters
+    world.federation = replace(world.federation, datacenters=(replace(aks, api_server=""), eks))
+    assert found(world) == []
+
+
+def test_a_registry_needs_to_know_the_image(world: FakeFederation) -> None:
+    """Which Consul a later chart installs is not known, so that image has to be named."""
+    later = {"chart_version": "1.9.99", "chart_path": "", "image_registry": "mirror.example"}
+    world.federation = replace(world.federation, **later)  # type: ignore[arg-type]
+    described = [list(chart_check.described(world.federation, dc)) for dc in world.federation.datacenters]
+    assert ["image of Consul" in problem.message for (problem,) in described] == [True, True]
+    change(world, values={"global": {"image": "mirror.example/consul:1.22.9"}})
+    assert list(chart_check.described(world.federation, world.federation.secondaries[0])) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "values", "hint"),
+    [
+        pytest.param(
+            "If global.federation.enabled is true, global.tls.enabled must be true",
+            {"global": {"tls": {"enabled": False}}},
+            "set by datacenters.eks.values.global.tls.enabled",
+            id="the user's key is named",
+        ),
+        pytest.param(
+            "x must be true",
+            {},
+            "see datacenters.eks.values; the chart checks in consul/templates",
+            id="else the place",
+        ),
+    ],
+)
+def test_values_that_the_chart_refuses(world: FakeFederation, text: str, values: dict[str, Any], hint: str) -> None:
+    """The chart's own words; nothing is touched in any cluster."""
+    change(world, values=values)
+    world.wan.helms["eks"].refuses = text
+    with pytest.raises(MeshkitError) as raised:
+        runner.run(world.context())
+    assert raised.value.message == f"eks: the chart refuses its values: {text}"
+    assert raised.value.hint.startswith(hint)
+    assert [cluster.list("Secret") for cluster in world.clusters.values()] == [[], []]
+
+
+def test_all_problems_come_at_once(world: FakeFederation) -> None:
+    """Those of values beside those of clusters."""
+    change(world, values={"zzz": 1, "server": {"replicsa": 1}})
+    world.clusters["aks"].faults.unreachable = True
+    with pytest.raises(CombinedError) as raised:
+        preflight.plan(world.context())
+    assert len(raised.value.errors) == 3
+
+
+def test_an_error_of_helm_names_its_datacenter(world: FakeFederation) -> None:
+    """A chart that can't be had is a problem of each datacenter that needs it."""
+    world.federation = replace(world.federation, chart_path="")
+    messages = [message for message, _ in found(world)]
+    assert messages == [
+        f"{name}: https://helm.releases.hashicorp.com has no chart consul 1.9.11" for name in ("aks", "eks")
+    ]
+
+
+def test_what_is_installed_is_not_rendered_again(world: FakeFederation) -> None:
+    """Rendering takes seconds; a run that changes nothing is quick."""
+    runner.run(world.context())
+    for helm in world.wan.helms.values():
+        helm.refuses = "would be seen"
+    assert found(world) == []
+    change(world, values={"server": {"logLevel": "debug"}})
+    assert [message for message, _ in found(world)] == ["eks: the chart refuses its values: would be seen"]
+
+
+def test_the_light_chart_has_a_schema() -> None:
+    """Helm says of it what is wrong; nothing is asked here."""
+    light = FakeFederation()
+    for helm in light.wan.helms.values():
+        helm.refuses = "would be seen"
+    assert list(chart_check.problems(light.context())) == []
