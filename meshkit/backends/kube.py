@@ -38,9 +38,10 @@ HISTORY_LINES, HISTORY_BYTES = 20_000, 2 << 20
 class KubeClient:
     """``base.Kube`` for one context of one kubeconfig."""
 
-    def __init__(self, context: str, kubeconfig_path: str | None = None) -> None:
+    def __init__(self, context: str, kubeconfig_path: str | None = None, *, person: bool = True) -> None:
+        """``person``: whether one may be asked to log in."""
         self._context = context
-        self._configuration, self._login = kubeconfig.load(context, kubeconfig_path)
+        self._configuration, self._login = kubeconfig.load(context, kubeconfig_path, person=person)
         self._pool: urllib3.PoolManager = kubeconfig.pool(self._configuration)
         self._authorizing = threading.Lock()
 

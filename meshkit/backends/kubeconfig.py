@@ -25,15 +25,16 @@ MALFORMED = (KeyError, TypeError, AttributeError, ValueError, IndexError)
 """What the library raises on a kubeconfig whose parts have other types than it expects."""
 
 
-def load(context: str, kubeconfig: str | None) -> tuple[Any, Login | None]:
+def load(context: str, kubeconfig: str | None, *, person: bool = True) -> tuple[Any, Login | None]:
     """The client's configuration for the context, and its login (which it has had) when a plugin does that.
 
+    ``person``: whether the plugin may ask a person to log in.
     UsageError for a kubeconfig that can't be used; what ``plugin.ask`` raises for a login that can't.
     """
     # The library's own default is KUBECONFIG as it was when the module was imported.
     files = kubeconfig or os.environ.get("KUBECONFIG") or DEFAULT
     try:
-        return _load(context, files)
+        return _load(context, files, person=person)
     except kubernetes_config.ConfigException as error:
         raise _config_error(context, error, files) from error
     except yaml.YAMLError as error:
@@ -53,13 +54,13 @@ def pool(configuration: Any) -> Any:
     return kubernetes_client.ApiClient(configuration).rest_client.pool_manager
 
 
-def _load(context: str, files: str) -> tuple[Any, Login | None]:
+def _load(context: str, files: str, *, person: bool) -> tuple[Any, Login | None]:
     merged = KubeConfigMerger(files)
     # A refreshed OpenID Connect token replaces the one in the file, which could not be refreshed once more.
     loader = _Loader(merged.config, context, config_base_path=None, config_persister=merged.save_changes)
     configuration = kubernetes_client.Configuration()
     loader.load_and_set(configuration)
-    login = loader.login(context)
+    login = loader.login(context, person=person)
     if login:
         login.apply(configuration)
     return configuration, login
@@ -68,12 +69,12 @@ def _load(context: str, files: str) -> tuple[Any, Login | None]:
 class _Loader(KubeConfigLoader):  # type: ignore[misc]  # the library has no types
     """The library's reader of one context, which leaves credential plugins alone."""
 
-    def login(self, context: str) -> Login | None:
+    def login(self, context: str, *, person: bool) -> Login | None:
         """How the context's user logs in by a plugin; UsageError for a way that clients no longer have."""
         user = self._user.value if self._user else {}
         if "exec" in user:
             folder = Path(self._get_base_path(self._user.path))
-            return Login(context, user["exec"], folder, self._cluster.value)
+            return Login(context, user["exec"], folder, self._cluster.value, person=person)
         return None
 
     def _load_auth_provider_token(self) -> Any:

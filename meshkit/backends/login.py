@@ -27,8 +27,11 @@ HEADER = "BearerToken"
 class Login:
     """Asks the plugin when there is no credential or it is about to expire; from one thread at a time."""
 
-    def __init__(self, context: str, spec: Mapping[str, Any], folder: Path, cluster: Mapping[str, Any]) -> None:
+    def __init__(
+        self, context: str, spec: Mapping[str, Any], folder: Path, cluster: Mapping[str, Any], *, person: bool
+    ) -> None:
         self._context = context
+        self._person = person
         self._spec = spec
         self._folder = folder
         self._cluster = cluster
@@ -41,7 +44,7 @@ class Login:
         with self._lock:
             if self._held is not None and not self._is_ending(self._held):
                 return False
-            self._held = plugin.ask(self._context, self._spec, self._folder, self._cluster)
+            self._held = plugin.ask(self._context, self._spec, self._folder, self._cluster, person=self._person)
             self._asked = datetime.now(UTC)
             if self._held.token:
                 configuration.api_key[HEADER] = f"Bearer {self._held.token}"

@@ -46,15 +46,17 @@ class Credential:
     expires: datetime | None = None
 
 
-def ask(context: str, spec: Mapping[str, Any], folder: Path, cluster: Mapping[str, Any]) -> Credential:
+def ask(context: str, spec: Mapping[str, Any], folder: Path, cluster: Mapping[str, Any], *, person: bool) -> Credential:
     """Run the plugin of a context. ``folder`` is the kubeconfig's, ``cluster`` that entry of it.
+
+    ``person``: whether a person may be asked to log in, where there is a terminal.
 
     UsageError when it is missing, UnreachableError when it hangs, ForbiddenError when it fails or answers nonsense.
     """
     command = str(spec["command"])
     environment = os.environ | {str(item["name"]): str(item["value"]) for item in spec.get("env") or ()}
     program = _found(context, command, folder, environment, str(spec.get("installHint") or ""))
-    interactive = _is_interactive(context, spec, program)
+    interactive = _is_interactive(context, spec, program, person=person)
     environment["KUBERNETES_EXEC_INFO"] = json.dumps(_info(spec, cluster, interactive=interactive))
     argv = [program, *(str(argument) for argument in spec.get("args") or ())]
     if interactive:
@@ -80,13 +82,13 @@ def _found(context: str, command: str, folder: Path, environment: Mapping[str, s
     )
 
 
-def _is_interactive(context: str, spec: Mapping[str, Any], program: str) -> bool:
+def _is_interactive(context: str, spec: Mapping[str, Any], program: str, *, person: bool) -> bool:
     """Whether the plugin may speak with a person: both ends must be a terminal, since stdout is data here."""
     mode = spec.get("interactiveMode", "IfAvailable")
-    terminal = sys.stdin is not None and sys.stdin.isatty() and sys.stderr.isatty()
+    terminal = person and sys.stdin is not None and sys.stdin.isatty() and sys.stderr.isatty()
     if mode == "Always" and not terminal:
         raise UsageError(
-            f"{context}: {Path(program).name} logs in at a terminal only, and there is none",
+            f"{context}: {Path(program).name} asks a person to log in, and nobody can be asked here",
             hint=f"log in before, at a terminal: {_login(context, program)}",
         )
     return terminal and mode != "Never"

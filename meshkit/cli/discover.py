@@ -29,7 +29,8 @@ def discover(
 ) -> None:
     """List the contexts of all kubeconfigs with cloud, region and version, and whether they can join a federation.
 
-    All clusters are asked at the same time; one that does not answer is one line. Nothing is changed.
+    All clusters are asked at the same time; one that does not answer is one line. Nothing is changed, and nobody is
+    asked to log in.
 
     Tags are labels: those that all nodes of a cluster have, those of its namespace kube-system, and cloud and region.
     Clusters that nobody may label get theirs in ~/.config/meshkit/tags.yaml, one line per context:
@@ -63,19 +64,13 @@ def taken(selectors: Sequence[str], namespace: str, timeout_s: float) -> tuple[C
     from meshkit.config import tags
     from meshkit.events import Progress
     from meshkit.federation.inventory import Inventory
-    from meshkit.model import Candidate, Datacenter
+    from meshkit.model import Candidate
 
     wanted, own, listed = tags.wanted(selectors), tags.load(), entries()
     if not listed:
         raise UsageError("there is no context in the kubeconfigs", hint="set KUBECONFIG to files that kubectl can use")
     bare = [Candidate(e.name, e.file, e.server, platform(e), tags=own.get(e.name, {})) for e in listed]
-    inventory = Inventory(
-        lambda context: wiring.open_clusters((Datacenter(context, context),))[context],
-        SystemClock(),
-        namespace,
-        own,
-        timeout_s,
-    )
+    inventory = Inventory(wiring.open_unasked, SystemClock(), namespace, own, timeout_s)
     with console.narrator() as observe:
         observe(Progress("discover", f"asking {len(bare)} clusters"))
         found = inventory.take(bare)

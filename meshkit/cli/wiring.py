@@ -58,6 +58,11 @@ def open_clusters(datacenters: tuple[Datacenter, ...]) -> Mapping[str, Kube]:
     return clusters
 
 
+def open_unasked(context: str) -> Kube:
+    """A client of a context that was not named: nobody is asked to log in there."""
+    return KubeClient(context, os.environ.get("KUBECONFIG"), person=False)
+
+
 class _Clusters(Mapping[str, Kube]):
     """A client per datacenter; one that could not be made raises its reason when it is asked for."""
 

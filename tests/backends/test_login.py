@@ -259,7 +259,7 @@ def test_a_plugin_that_needs_a_terminal(tmp_path: Path, authority: CertificateFi
     """Where there is none, it is not started."""
     program.answers({"token": "t"})
     error = failure(tmp_path, authority, program.user(interactiveMode="Always"))
-    assert "logs in at a terminal only" in error.message
+    assert "nobody can be asked here" in error.message
     assert program.calls == 0
 
 
@@ -323,3 +323,28 @@ def test_the_kubeconfig_stays_as_it_is(tmp_path: Path, authority: CertificateFil
     KubeClient("aks", str(path))
     assert path.read_text() == before
     assert yaml.safe_load(before)["users"][0]["user"] == program.user()
+
+
+class Terminal:
+    """Stands for an end of a terminal."""
+
+    def isatty(self) -> bool:
+        return True
+
+    def fileno(self) -> int:
+        raise OSError
+
+
+@pytest.mark.parametrize("person", [True, False])
+def test_who_may_be_asked(
+    tmp_path: Path, authority: CertificateFiles, program: Program, monkeypatch: pytest.MonkeyPatch, *, person: bool
+) -> None:
+    """At a terminal a plugin may speak with a person, unless the command looks at clusters that nobody named."""
+    told = tmp_path / "told"
+    program.runs(f'printf "%s" "$KUBERNETES_EXEC_INFO" > {told}; exit 1')
+    monkeypatch.setattr("sys.stdin", Terminal())
+    monkeypatch.setattr("sys.stderr", Terminal())
+    path = kubeconfig(tmp_path / "kubeconfig", NOWHERE, authority.certificate, **program.user())
+    with pytest.raises(ForbiddenError):
+        KubeClient("aks", path, person=person)
+    assert json.loads(told.read_text())["spec"]["interactive"] is person

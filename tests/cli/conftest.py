@@ -82,4 +82,5 @@ def world(monkeypatch: pytest.MonkeyPatch) -> FakeFederation:
 
     monkeypatch.setattr(wiring, "connect", connect)
     monkeypatch.setattr(wiring, "open_clusters", open_clusters)
+    monkeypatch.setattr(wiring, "open_unasked", lambda name: open_clusters((Datacenter(name, name),))[name])
     return made

@@ -120,7 +120,7 @@ def test_federate_by_tags_asks(meshkit: Meshkit, world: FakeFederation) -> None:
     """Without a terminal there is nobody to ask: nothing is changed, and --yes is named."""
     label(world, "aks", env="prod")
     label(world, "eks", env="prod")
-    result = meshkit("federate", "--tag", "env=prod")
+    result = meshkit("federate", "--tag", "env=prod", "--chart", "light")
     assert result.code == 2
     assert "--yes" in result.err
     assert not world.state.path.exists()
@@ -130,7 +130,7 @@ def test_a_dry_run_by_tags(meshkit: Meshkit, world: FakeFederation) -> None:
     """It asks nothing, and the plan is data."""
     label(world, "aks", env="prod")
     label(world, "eks", env="prod")
-    result = meshkit("federate", "--tag", "env=prod", "--dry-run")
+    result = meshkit("federate", "--tag", "env=prod", "--dry-run", "--chart", "light")
     assert result.code == 0
     assert "+ eks: create helm release consul" in result.out
 
