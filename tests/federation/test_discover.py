@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from fakes.federation import FakeFederation
@@ -21,6 +23,16 @@ def test_found_by_its_contexts(mesh: FakeFederation) -> None:
         ("eks", "my-eks", False),
     ]
     assert found.name == "mesh"
+
+
+def test_an_address_of_the_users_own_is_found_too(world: FakeFederation) -> None:
+    """Without it another laptop would look for the load balancer's address."""
+    aks, eks = world.federation.datacenters
+    own = replace(eks, gateway_address="192.0.2.10")
+    world.federation = replace(world.federation, datacenters=(aks, own))
+    runner.run(world.context())
+    found = discover.discover(world.clusters, "consul").federation
+    assert [dc.gateway_address for dc in found.datacenters] == ["", "192.0.2.10"]
 
 
 def test_not_in_a_federation(world: FakeFederation) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from fakes.federation import described
 from meshkit.config import from_arguments
 from meshkit.errors import MeshkitError
 from meshkit.federation.private_folder import PrivateFolder
@@ -130,6 +131,23 @@ def test_a_description_of_before_the_official_chart_had_a_name(
     identity = State("mesh").identity()
     assert identity is not None
     assert (identity.federation.chart, identity.federation.chart_path) == expected
+
+
+def test_gateway_options_are_kept(state: State) -> None:
+    """JSON has no tuples: what is read back is what was written, so that nothing seems to have changed."""
+    options = {
+        "gateway_internal": True,
+        "gateway_source_ranges": ("203.0.113.0/24", "2001:db8::/32"),
+        "gateway_annotations": {"example.com/team": "mesh"},
+        "platform": "eks",
+        "load_balancer": "aws-controller",
+    }
+    federation = described(**options)
+    state.save_identity(federation)
+    found = state.identity()
+    assert found
+    assert found.federation == federation
+    assert hash(found.federation) == hash(federation)
 
 
 def test_two_federations_share_nothing(state: State) -> None:
