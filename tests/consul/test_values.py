@@ -135,6 +135,20 @@ def test_settings_that_are_no_json_object_stay_as_they_are(theirs: str) -> None:
     assert rendered(eks, federation)["server"]["extraConfig"] == theirs
 
 
+@pytest.mark.parametrize("version", ["1.9.11", "2.0.3"])
+def test_what_a_platform_needs(version: str) -> None:
+    """OpenShift's switch is set for the official chart, whose keys it is one of, and the user's own word wins."""
+    federation = official(version)
+    datacenter = replace(federation.primary, platform="openshift")
+    found = rendered(datacenter, federation)
+    assert found["global"]["openshift"] == {"enabled": True}
+    assert not list(keys.unknown(found, version))
+    own = replace(datacenter, values={"global": {"openshift": {"enabled": False}}})
+    assert rendered(own, federation)["global"]["openshift"] == {"enabled": False}
+    assert "openshift" not in rendered(federation.primary, federation)["global"]
+    assert "openshift" not in rendered(replace(FEDERATION.primary, platform="openshift"))["global"]
+
+
 def test_the_ca_key_stays_out() -> None:
     """Neither chart gets it, so no job of the official one can hand it on."""
     for federation in (FEDERATION, official()):
