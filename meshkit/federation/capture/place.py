@@ -98,7 +98,7 @@ def _local(kube: Kube, dc: Datacenter) -> Iterator[tuple[str, str]]:
 
 def _remote(context: Context, here: Datacenter) -> dict[str, str]:
     """The public addresses of the other gateways, of clusters that answer: names are a convenience."""
-    names = {}
+    names: dict[str, str] = {}
     for dc in context.federation.datacenters:
         if dc.name != here.name:
             try:
@@ -106,7 +106,8 @@ def _remote(context: Context, here: Datacenter) -> dict[str, str]:
             except MeshkitError:
                 continue
             if address := gateway.address(dc, service):
-                names[address] = f"gateway of {dc.name}"
+                # Packets have addresses: a load balancer's name is resolved, as the Envoys have done.
+                names |= dict.fromkeys((address, *context.resolve(address)), f"gateway of {dc.name}")
     return names
 
 

@@ -79,6 +79,15 @@ class TestPlace:
         cluster.put({"kind": "Pod", **probe})
         assert found(mesh).image == "registry.example/python:3.13-slim"
 
+    def test_a_load_balancer_with_a_name(self, mesh: FakeFederation) -> None:
+        """Packets have addresses: those behind another gateway's hostname are its own."""
+        name = "mesh.elb.eu-west-1.amazonaws.com"
+        mesh.names[name] = ("198.51.100.1", "198.51.100.2")
+        service = mesh.clusters["eks"].find(Ref("Service", "meshkit-mesh-gateway", "consul"))
+        assert service
+        mesh.clusters["eks"].put(service | {"status": {"loadBalancer": {"ingress": [{"hostname": name}]}}})
+        assert {found(mesh).names[address] for address in mesh.names[name]} == {"gateway of eks"}
+
     def test_a_port_that_the_service_names(self, mesh: FakeFederation, cluster: FakeCluster) -> None:
         """As the official chart does."""
         pod = cluster.find(Ref("Pod", POD, "consul"))
