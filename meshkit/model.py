@@ -64,7 +64,7 @@ class Federation:
     ``chart`` is ``light`` (meshkit's own), ``hashicorp`` (the official one), or empty as long as nobody has chosen.
     ``chart_path`` is a folder or archive that holds it; without one the light chart comes with meshkit, and the
     official one, in ``chart_version``, from ``chart_repo`` (empty for HashiCorp's own). ``image_registry`` stands in
-    the place of every image's registry, empty for the charts' own.
+    the place of every image's registry, empty for the charts' own. ``gitops`` means that others bring the releases.
     """
 
     name: str
@@ -74,6 +74,7 @@ class Federation:
     chart_version: str = ""
     chart_repo: str = ""
     image_registry: str = ""
+    gitops: bool = False
 
     @property
     def official(self) -> bool:

@@ -210,6 +210,10 @@ class Helm(Protocol):
         """Bring a chart from a repository (``https://`` or ``oci://``) into a folder, as an archive."""
         ...
 
+    def template(self, name: str, namespace: str, chart: Path | str, values: Mapping[str, Any]) -> Sequence[Manifest]:
+        """What a release would consist of, hooks too; no cluster is asked."""
+        ...
+
     def check(self, name: str, namespace: str, chart: Path | str, values: Mapping[str, Any]) -> None:
         """Render a chart and touch nothing; MeshkitError in the chart's own words when it refuses the values."""
         ...

@@ -14,7 +14,7 @@ import re
 import subprocess
 import tempfile
 import threading
-from collections.abc import Coroutine, Mapping
+from collections.abc import Coroutine, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -22,7 +22,7 @@ import pyhelm3
 import yaml
 from pyhelm3 import errors as helm_errors
 
-from meshkit.backends.base import InstalledChart, Release
+from meshkit.backends.base import InstalledChart, Manifest, Release
 from meshkit.backends.helm_command import DEADLINE_S, TIMEOUT, HelmCommand, StoppedError, limits
 from meshkit.backends.helm_errors import of_pull
 from meshkit.errors import ForbiddenError, MeshkitError, UnreachableError, UsageError
@@ -96,10 +96,19 @@ class HelmClient:
                 raise MeshkitError(f"helm pull left no chart {chart} {version}", hint=f"helm pull {' '.join(source)}")
             return found.replace(folder / found.name)
 
-    def check(self, name: str, namespace: str, chart: Path | str, values: Mapping[str, Any]) -> None:
+    def template(self, name: str, namespace: str, chart: Path | str, values: Mapping[str, Any]) -> Sequence[Manifest]:
         """See ``base.Helm``."""
         command = ["template", name, chart, "--namespace", namespace, "--values", "-"]
-        self._run(self._command.run(command, json.dumps(values).encode()))
+
+        async def go() -> list[Manifest]:
+            text = await self._command.run(command, json.dumps(values).encode())
+            return [manifest for manifest in yaml.safe_load_all(text) if manifest]
+
+        return self._run(go())
+
+    def check(self, name: str, namespace: str, chart: Path | str, values: Mapping[str, Any]) -> None:
+        """See ``base.Helm``."""
+        self.template(name, namespace, chart, values)
 
     def install(  # noqa: PLR0913 - what, where, and for how long
         self,

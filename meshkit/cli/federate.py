@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -59,6 +60,9 @@ def federate(  # noqa: PLR0913 - one parameter per option
         list[str] | None,
         typer.Option(metavar="CIDR", help="Who may reach the gateways' load balancers; everybody. Repeat it."),
     ] = None,
+    gitops: Annotated[
+        bool, typer.Option("--gitops", help="Install no release: wait for those that GitOps brings, and verify.")
+    ] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would change; write nothing.")] = False,
     yes: Yes = False,
     timeout: Timeout = TIMEOUT_S,
@@ -80,6 +84,7 @@ def federate(  # noqa: PLR0913 - one parameter per option
       meshkit federate --tag env=prod                    (shows the plan of what has this tag, and asks)
       meshkit federate gke          (joins the federation that aks and eks are in)
       meshkit init aks eks > mesh.yaml && meshkit federate -f mesh.yaml
+      meshkit federate --gitops aks eks            (Argo CD, Flux or Terraform installs: see meshkit render)
     """
     options: dict[str, Any] = {
         "primary": primary,
@@ -110,7 +115,8 @@ def federate(  # noqa: PLR0913 - one parameter per option
         found = described.from_file(file, passphrase)
     else:
         found = described.from_arguments(clusters or [], federation or DEFAULT_FEDERATION, options, passphrase)
-    whole, state, identity = found.federation, found.state, found.identity
+    whole = replace(found.federation, gitops=gitops or found.federation.gitops)
+    state, identity = found.state, found.identity
     with console.narrator() as observe, wiring.connect(whole, state, observe, timeout) as opened:
         context = settle.settled(opened)
         for dc in whole.datacenters:

@@ -44,7 +44,9 @@ def resolve(named: Federation, known: Federation | None, given: Mapping[str, Any
     ordered = sorted(
         (replace(dc, primary=dc.name == primary) for dc in merged), key=lambda dc: places.get(dc.name, len(places))
     )
-    return replace(_charted(named, known), name=known.name, datacenters=tuple(ordered))
+    return replace(
+        _charted(named, known), name=known.name, datacenters=tuple(ordered), gitops=known.gitops or named.gitops
+    )
 
 
 def carried_over(named: Federation, known: Federation | None) -> tuple[Datacenter, ...]:

@@ -44,7 +44,7 @@ def discover(kube: Mapping[str, Kube], namespace: str, *, partial: bool = False)
             hint="name their contexts too",
         )
     layout = tuple(replace(dc, context=contexts[dc.name]) for dc in first.layout if dc.name in contexts)
-    found = Federation(first.federation, layout, first.chart, chart_version=first.chart_version)
+    found = Federation(first.federation, layout, first.chart, chart_version=first.chart_version, gitops=first.gitops)
     return Identity(first.federation_id, found)
 
 

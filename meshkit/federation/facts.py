@@ -89,6 +89,7 @@ class Marker:
     layout: tuple[Datacenter, ...] = ()
     chart: str = LIGHT_CHART
     chart_version: str = ""
+    gitops: bool = False
 
 
 @dataclass(frozen=True)
@@ -193,6 +194,7 @@ def read_marker(kube: Kube, namespace: str) -> Marker | None:
             layout=layout,
             chart=str(described.get("chart", LIGHT_CHART)),  # older markers do not say
             chart_version=str(described.get("chart_version", "")),
+            gitops=bool(described.get("gitops")),
         )
     except (ValueError, KeyError, TypeError) as error:
         raise MeshkitError(

@@ -34,6 +34,7 @@ def marker(federation: Federation, datacenter: Datacenter, federation_id: str, c
         "datacenter": datacenter.name,
         "chart": federation.chart,
         "chart_version": federation.chart_version,
+        **({"gitops": True} if federation.gitops else {}),
         "datacenters": [_layout(dc) for dc in federation.datacenters],
         "ca_fingerprint": ca_fingerprint,
     }

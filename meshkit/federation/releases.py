@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from meshkit.events import Progress
 from meshkit.federation import agent, charts, hooks
 from meshkit.federation.change import Change
 from meshkit.federation.context import Context
+from meshkit.federation.gitops import delivered
 from meshkit.model import Datacenter
 from meshkit.pki import inspect
 
@@ -61,6 +62,9 @@ def probe(context: Context, datacenter: Datacenter) -> Wanted:
 
 def difference(context: Context, datacenter: Datacenter, wanted: Wanted) -> Change | None:
     """How a release is missing, not deployed, or made from another chart or other values; None when it is not."""
+    if _is_brought(context, wanted):
+        lacking = _awaited(context, datacenter, wanted)()
+        return Change("await", f"{wanted.name}, by GitOps", datacenter.name, lacking) if lacking else None
     found = context.helm(datacenter.name).release(wanted.name, datacenter.namespace)
     what = f"helm release {wanted.name}"
     if found is None:
@@ -97,6 +101,10 @@ def ensure(context: Context, task: str, datacenter: Datacenter, wanted: Wanted) 
 
 def begin(context: Context, task: str, datacenter: Datacenter, wanted: Wanted) -> None:
     """The same, but where the chart has hooks helm goes on in the background."""
+    if _is_brought(context, wanted):
+        lacking = _awaited(context, datacenter, wanted)
+        context.wait(task, datacenter.name, lacking, hint=delivered.HINT)
+        return
     if not difference(context, datacenter, wanted):
         return
     if wanted.name == CONSUL_RELEASE and context.federation.official:
@@ -105,6 +113,18 @@ def begin(context: Context, task: str, datacenter: Datacenter, wanted: Wanted) -
         context.observe(Progress(task, f"helm installs {wanted.name}", datacenter.name))
         helm = context.helm(datacenter.name)
         helm.install(wanted.name, datacenter.namespace, wanted.chart, wanted.values, wanted.mark)
+
+
+def _is_brought(context: Context, wanted: Wanted) -> bool:
+    """Whether a release is GitOps's to install; what the agents do on a schedule is meshkit's in any case."""
+    return context.federation.gitops and wanted.name in (CONSUL_RELEASE, PROBE_RELEASE)
+
+
+def _awaited(context: Context, datacenter: Datacenter, wanted: Wanted) -> Callable[[], str]:
+    """What is lacking of a release that GitOps brings."""
+    helm = context.helm(datacenter.name)
+    rendered = helm.template(wanted.name, datacenter.namespace, wanted.chart, wanted.values)
+    return delivered.pending(context, datacenter, rendered)
 
 
 def addresses(context: Context) -> dict[str, str] | None:

@@ -7,15 +7,19 @@ removed; a namespace that was there before, or that holds something else by now,
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator
+from dataclasses import replace
 
 from meshkit.backends.base import Ref
 from meshkit.consul.names import (
     CONSUL_RELEASE,
+    GATEWAY,
     GATEWAY_SELECTOR,
+    PROBE,
     PROBE_RELEASE,
     PROBES_OBJECTS,
     SCHEDULE_RELEASE,
     SERVER_SELECTOR,
+    SERVERS,
 )
 from meshkit.errors import MeshkitError, UnreachableError, UsageError
 from meshkit.events import Finished, Note, Progress, Started
@@ -25,6 +29,7 @@ from meshkit.federation.objects import FEDERATION_CONFIGMAP, MANAGED, MANAGED_SE
 from meshkit.model import Datacenter, Federation
 
 TASK = "remove"
+TAKE_OUT = "take both releases out of git (or delete their Applications with what they manage), then run this again"
 GONE_TIMEOUT_S = 180.0
 REMOVE_EXPECTED_S = 20.0
 HELD = ("Deployment", "StatefulSet", "Pod", "PersistentVolumeClaim", "Service", "Secret", "ConfigMap")
@@ -128,6 +133,9 @@ def _remove(context: Context, dc: Datacenter) -> None:
     begin = context.clock.monotonic()
     context.observe(Started(TASK, dc.name, REMOVE_EXPECTED_S))
     kube, helm = context.kube[dc.name], context.helm(dc.name)
+    if context.federation.gitops:
+        # Who brings the releases takes them away; until then it would only bring them back.
+        context.wait(TASK, dc.name, lambda: _still_brought(context, dc), hint=TAKE_OUT)
     for release in (SCHEDULE_RELEASE, PROBE_RELEASE, CONSUL_RELEASE):
         context.observe(Progress(TASK, f"helm uninstalls {release}", dc.name))
         helm.uninstall(release, dc.namespace, hooks=False)
@@ -144,6 +152,13 @@ def _remove(context: Context, dc: Datacenter) -> None:
     kube.delete(Ref("ConfigMap", FEDERATION_CONFIGMAP, dc.namespace))
     _remove_namespace(context, dc)
     context.observe(Finished(TASK, context.clock.monotonic() - begin, dc.name, text="nothing left"))
+
+
+def _still_brought(context: Context, dc: Datacenter) -> str:
+    workloads = (Ref("StatefulSet", SERVERS), Ref("Deployment", GATEWAY), Ref("Deployment", PROBE))
+    kube = context.kube[dc.name]
+    there = [str(ref) for ref in workloads if kube.get(replace(ref, namespace=dc.namespace))]
+    return f"GitOps has not taken away {', '.join(there)}" if there else ""
 
 
 def _left(context: Context, dc: Datacenter) -> str:

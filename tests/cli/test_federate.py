@@ -233,3 +233,13 @@ def test_gateways_inside_the_clouds(meshkit: Meshkit, world: FakeFederation) -> 
     assert (
         "~ aks: replace service meshkit-mesh-gateway, port 443 (a load balancer that is public has another" in planned
     )
+
+
+@pytest.mark.usefixtures("world")
+def test_gitops_plan(meshkit: Meshkit, world: FakeFederation) -> None:
+    """With --gitops releases are awaited, and Helm is not asked to install."""
+    result = meshkit("federate", "aks", "eks", "--chart", "light", "--gitops", "--dry-run")
+    assert result.code == 0, result.err
+    assert "… aks: await consul, by GitOps" in result.out
+    assert "helm release" not in result.out
+    assert world.wan.helms["aks"].installs == []

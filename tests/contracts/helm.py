@@ -39,6 +39,12 @@ class HelmContract:
         helm.uninstall(NAME, namespace)
         assert helm.values(NAME, namespace) == {}
 
+    def test_template(self, helm: Helm, namespace: str, probe: Probe) -> None:
+        """Rendering gives the manifests, the release's name in them, and leaves no release."""
+        found = {m["kind"]: m["metadata"]["name"] for m in helm.template(NAME, namespace, *probe)}
+        assert found["Deployment"] == NAME
+        assert helm.release(NAME, namespace) is None
+
     def test_install(self, helm: Helm, namespace: str, probe: Probe) -> None:
         """An installed release is deployed, at its first revision, under the description it was given."""
         helm.install(NAME, namespace, *probe, "meshkit one")

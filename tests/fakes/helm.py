@@ -72,6 +72,20 @@ class FakeHelm:
             archive.add(found, chart)
         return folder / f"{chart}-{version}.tmp"
 
+    def template(self, name: str, namespace: str, chart: Path | str, values: Mapping[str, Any]) -> list[Manifest]:
+        return list(_WORKLOADS[_chart(self.cluster.context, chart).name](name, namespace, values))
+
+    def deliver(self, name: str, namespace: str, chart: Path, values: Mapping[str, Any]) -> None:
+        """What Argo CD does: the same objects as ``install``, and no release of Helm's."""
+        self.install(name, namespace, chart, values, "")
+        self._releases.pop((namespace, name))
+        self._charts.pop((namespace, name))
+
+    def withdraw(self, name: str, namespace: str) -> None:
+        """Argo CD again: what it has brought goes."""
+        self._releases[namespace, name] = Release("deployed", 1, "")
+        self.uninstall(name, namespace)
+
     def check(self, name: str, namespace: str, chart: Path | str, values: Mapping[str, Any]) -> None:
         """``refuses`` is the chart's ``fail`` text."""
         del name, namespace, values

@@ -25,6 +25,8 @@ def plan(context: Context) -> tuple[Change, ...]:
     made = all(context.state.server_certificate(dc.name) for dc in datacenters)
     addresses = releases.addresses(context) if made else None
     if addresses is None:
+        if context.federation.gitops:
+            return tuple(Change("await", f"{CONSUL_RELEASE}, by GitOps", dc.name) for dc in datacenters)
         return tuple(Change("create", f"helm release {CONSUL_RELEASE}", dc.name) for dc in datacenters)
     found = context.each(lambda dc: releases.difference(context, dc, releases.consul(context, dc, addresses)))
     return tuple(change for change in found.values() if change)
@@ -44,7 +46,7 @@ def act(context: Context) -> None:
 
     def ensure(dc: Datacenter) -> None:
         try:
-            if not dc.primary and not context.federation.official:
+            if not dc.primary and not context.federation.official and not context.federation.gitops:
                 first_done.wait()
             releases.begin(context, TASK, dc, releases.consul(context, dc, addresses))
         finally:

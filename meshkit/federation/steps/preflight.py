@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Collection, Iterator, Mapping
+from dataclasses import replace
 from functools import partial
 
 from meshkit.errors import CombinedError, MeshkitError
@@ -76,7 +77,9 @@ def act(context: Context) -> None:
 
 def _leftovers(context: Context, seen: Collection[str]) -> list[Leftovers]:
     """What other Consuls have left in the clusters that answer; the light chart makes nothing it could stumble over."""
-    datacenters = [dc for dc in context.federation.datacenters if dc.name in seen and context.federation.official]
+    federation = context.federation
+    looked_at = federation.official and not federation.gitops  # what GitOps has brought is no leftover
+    datacenters = [dc for dc in federation.datacenters if dc.name in seen and looked_at]
     return [found for found in context.each(partial(leftovers.observe, context), datacenters).values() if found]
 
 
@@ -84,9 +87,13 @@ def _observed(context: Context, datacenter: Datacenter) -> ClusterFacts | Meshki
     """What a cluster looks like, or why that can't be seen: one cluster's silence must not hide another's problem."""
     try:
         kube, official = context.kube[datacenter.name], context.federation.official
-        return facts.observe(kube, datacenter, context.clock, official=official)
+        seen = facts.observe(kube, datacenter, context.clock, official=official)
     except MeshkitError as error:
         return error
+    if context.federation.gitops:
+        others = (place for place in seen.foreign_consul if not place.startswith(f"{datacenter.namespace}/"))
+        return replace(seen, foreign_consul=tuple(others))
+    return seen
 
 
 def _helm(context: Context) -> Iterator[MeshkitError]:

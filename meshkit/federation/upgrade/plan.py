@@ -51,6 +51,12 @@ def plan(context: Context, target: Target) -> tuple[Move, ...]:
             "an upgrade runs on the machine that holds the federation's state", hint=f"restore {context.state.path}"
         )
     federation = context.federation
+    if federation.gitops:
+        raise MeshkitError(
+            "the releases of this federation are GitOps's to upgrade",
+            hint="meshkit federate --gitops --chart-version VERSION, or values.global.image in mesh.yaml; "
+            "then meshkit render, and commit",
+        )
     running = context.each(lambda dc: observe(context, dc))
     ordered = (federation.primary, *federation.secondaries)
     moves = tuple(Move(dc, brought(federation, dc, target), running[dc.name], target) for dc in ordered)
