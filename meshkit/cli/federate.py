@@ -60,6 +60,9 @@ def federate(  # noqa: PLR0913 - one parameter per option
         list[str] | None,
         typer.Option(metavar="CIDR", help="Who may reach the gateways' load balancers; everybody. Repeat it."),
     ] = None,
+    adopt: Annotated[
+        bool, typer.Option("--adopt", help="Take over Consul installations that exist, or say why they can't be.")
+    ] = False,
     gitops: Annotated[
         bool, typer.Option("--gitops", help="Install no release: wait for those that GitOps brings, and verify.")
     ] = False,
@@ -84,6 +87,7 @@ def federate(  # noqa: PLR0913 - one parameter per option
       meshkit federate --tag env=prod                    (shows the plan of what has this tag, and asks)
       meshkit federate gke          (joins the federation that aks and eks are in)
       meshkit init aks eks > mesh.yaml && meshkit federate -f mesh.yaml
+      meshkit federate --adopt aks eks --dry-run   (installations of the official chart that exist already)
       meshkit federate --gitops aks eks            (Argo CD, Flux or Terraform installs: see meshkit render)
     """
     options: dict[str, Any] = {
@@ -104,6 +108,17 @@ def federate(  # noqa: PLR0913 - one parameter per option
         )
     if file and (clusters or federation or any(value not in (None, "", ()) for value in options.values())):
         raise UsageError("a file and arguments can't be mixed", hint="put everything into the file, or leave out -f")
+
+    if adopt:
+        chosen = {key: value for key, value in options.items() if key != "primary"}
+        if file or gitops or any(value not in (None, "", ()) for value in chosen.values()):
+            raise UsageError("--adopt takes installations as they are", hint="leave out -f and what changes them")
+        from meshkit.cli import adopting
+
+        name = federation or DEFAULT_FEDERATION
+        wanted = adopting.Options(name, primary, passphrase_file, timeout, output, dry_run=dry_run, yes=yes)
+        adopting.adopt(clusters or [], wanted)
+        return
 
     from meshkit.cli import described, tagged, wiring
     from meshkit.federation import settle

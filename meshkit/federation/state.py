@@ -167,9 +167,17 @@ class State:
             return found
         tokens = {name: Token.create() for name in names} | (found.tokens if found else {})
         made = FederationSecrets(found.gossip if found else GossipKey.create(), tokens)
-        revealed = {name: token.reveal() for name, token in made.tokens.items()}
-        self._folder.write(SECRETS, json.dumps({"gossip": made.gossip.reveal(), "tokens": revealed}).encode())
+        self._save_secrets(made)
         return made
+
+    def _save_secrets(self, secrets: FederationSecrets) -> None:
+        revealed = {name: token.reveal() for name, token in secrets.tokens.items()}
+        self._folder.write(SECRETS, json.dumps({"gossip": secrets.gossip.reveal(), "tokens": revealed}).encode())
+
+    def take_over(self, authority: Authority, secrets: FederationSecrets) -> None:
+        """Keep a CA and secrets that were made elsewhere."""
+        self._folder.write(AUTHORITY, authority.dump(self._passphrase))
+        self._save_secrets(secrets)
 
     def save_server_certificate(self, datacenter: str, certificate: str, key: PrivateKey) -> None:
         """Keep a datacenter's server certificate and key."""

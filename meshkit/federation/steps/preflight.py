@@ -160,7 +160,7 @@ def _objects(cluster: ClusterFacts) -> Iterator[MeshkitError]:
     for foreign in cluster.foreign_consul:
         yield MeshkitError(
             f"{name}: a Consul that meshkit did not install is there: statefulset {foreign}",
-            hint="uninstall it, or federate another cluster",
+            hint="meshkit federate --adopt takes it over, or says why it can't; else uninstall it",
         )
 
 

@@ -1,0 +1,167 @@
+"""``meshkit federate --adopt`` as it is typed, over clusters in which somebody else has installed Consul."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from fakes.federation import FakeFederation
+from fakes.installations import CHART, Made, install, values
+from meshkit.backends.base import Ref
+from meshkit.federation import runner
+from meshkit.federation.state import FederationSecrets, State
+from meshkit.pki.material import GossipKey
+
+Meshkit = Callable[..., Any]
+
+
+@pytest.fixture
+def theirs() -> Made:
+    return Made()
+
+
+@pytest.fixture
+def installed(world: FakeFederation, theirs: Made) -> FakeFederation:
+    """One installation in each cluster; they share CA and gossip key, which is in aks alone."""
+    for name in ("aks", "eks"):
+        given = values(name, meshGateway={"replicas": 2})
+        install(world.clusters[name], world.wan.helms[name], theirs, given, with_key=name == "aks")
+        world.wan.helms[name].repository["1.9.11"] = CHART
+        world.wan.helms[name].installs.clear()
+    return world
+
+
+def everything(world: FakeFederation) -> dict[str, list[str]]:
+    """What stands in the clusters, but for pods, which come up by themselves."""
+    return {
+        name: [found for found in cluster.everything() if not found.startswith("Pod ")] + world.wan.helms[name].installs
+        for name, cluster in world.clusters.items()
+    }
+
+
+def secrets(theirs: Made) -> list[str]:
+    """What must never be shown."""
+    return [theirs.gossip.reveal(), theirs.bootstrap.reveal(), *theirs.key_pem.splitlines()[1:-1]]
+
+
+def test_the_whole_job(meshkit: Meshkit, installed: FakeFederation, theirs: Made) -> None:
+    """Both become one federation: same CA, same keys, the user's values, and requests in both directions."""
+    result = meshkit("federate", "--adopt", "aks", "eks", "--yes")
+    assert result.code == 0, result.err
+    assert result.out.startswith("federation mesh works: ")
+    state = State("mesh")
+    held, authority = state.secrets(), state.authority()
+    assert held
+    assert authority
+    assert (held.gossip, held.tokens["bootstrap"]) == (theirs.gossip, theirs.bootstrap)
+    assert authority.fingerprint == theirs.authority.fingerprint
+    found = installed.wan.values("eks")
+    assert found["connectInject"]["default"] is True
+    assert found["meshGateway"]["replicas"] == 2
+    assert found["global"]["federation"]["primaryDatacenter"] == "aks"
+    assert not [secret for secret in secrets(theirs) if secret in result.out + result.err]
+
+
+def test_dry_run(meshkit: Meshkit, installed: FakeFederation, theirs: Made) -> None:
+    """The table and what follows, on stdout; nothing is written, here or there, and no secret is shown."""
+    before = everything(installed)
+    result = meshkit("federate", "--adopt", "aks", "eks", "--dry-run")
+    assert result.code == 0, result.err
+    assert "they can become federation mesh: aks (primary), eks" in result.out
+    assert "the CA's key is copied from secret consul-ca-key of aks" in result.out
+    assert "eks: its ACL tokens, policies, config entries and intentions give way" in result.out
+    assert everything(installed) == before
+    assert not installed.state.path.exists()
+    assert not [secret for secret in secrets(theirs) if secret in result.out]
+
+
+def test_needs_a_yes(meshkit: Meshkit, installed: FakeFederation) -> None:
+    """The plan comes before the question, and without an answer nothing is written."""
+    before = everything(installed)
+    result = meshkit("federate", "--adopt", "aks", "eks")
+    assert result.code == 2
+    assert "they can become federation mesh" in result.err
+    assert everything(installed) == before
+
+
+def test_refused(meshkit: Meshkit, installed: FakeFederation) -> None:
+    """Every reason with its hint, the differences marked, and nothing written."""
+    other = Made()
+    install(installed.clusters["eks"], installed.wan.helms["eks"], other, values("aks"))
+    before = everything(installed)
+    result = meshkit("federate", "--adopt", "aks", "eks", "--yes")
+    assert result.code == 1
+    assert "meshkit: error: these can't become one federation; nothing was changed" in result.err
+    for text in ("both are datacenter aks", "their CAs are different ones", "their gossip keys are different ones"):
+        assert text in result.err
+    assert "✘  ca " in result.err
+    assert everything(installed) == before
+    found = json.loads(meshkit("federate", "--adopt", "aks", "eks", "--dry-run", "--output", "json").out)
+    assert found["possible"] is False
+    assert {fact["fact"] for fact in found["facts"] if fact["differs"]} == {"datacenter", "ca", "gossip key"}
+
+
+def test_killed_and_run_again(
+    meshkit: Meshkit, installed: FakeFederation, theirs: Made, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever the first run left, the same command ends it, with the same CA."""
+    run = runner.run
+
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(runner, "run", interrupted)
+    assert meshkit("federate", "--adopt", "aks", "eks", "--yes").code == 130
+    assert installed.clusters["eks"].find(Ref("ConfigMap", "meshkit-federation", "consul"))
+    monkeypatch.setattr(runner, "run", run)
+    assert meshkit("federate", "--adopt", "aks", "eks", "--yes").code == 0
+    authority = State("mesh").authority()
+    assert authority
+    assert authority.fingerprint == theirs.authority.fingerprint
+
+
+def test_afterwards(meshkit: Meshkit, installed: FakeFederation) -> None:
+    """It is a federation like any other: nothing is left to change."""
+    assert meshkit("federate", "--adopt", "aks", "eks", "--yes").code == 0
+    assert meshkit("federate", "aks", "eks", "--dry-run").out.splitlines()[-1] == "nothing to change"
+    assert installed.federation.primary.name == "aks"
+
+
+def test_another_federation_of_that_name(meshkit: Meshkit, installed: FakeFederation) -> None:
+    """Its state must not be overwritten."""
+    State("mesh").save_identity(installed.federation)
+    State("mesh").take_over(Made().authority, FederationSecrets(GossipKey.create(), {}))
+    result = meshkit("federate", "--adopt", "aks", "eks", "--yes")
+    assert result.code == 1
+    assert "this machine knows another federation mesh, with another CA" in result.err
+
+
+@pytest.mark.usefixtures("installed")
+@pytest.mark.parametrize(
+    ("arguments", "code", "says"),
+    [
+        pytest.param(["aks"], 2, "--adopt takes two contexts or more", id="one context"),
+        pytest.param(["aks", "aks"], 2, "each once", id="the same twice"),
+        pytest.param(["aks", "eks", "--servers", "3"], 2, "as they are", id="an option that changes them"),
+        pytest.param(["-f", "mesh.yaml"], 2, "as they are", id="a file"),
+        pytest.param(["aks", "eks", "--gitops"], 2, "as they are", id="with gitops"),
+        pytest.param(["aks", "eks", "--primary", "gke"], 2, 'no datacenter is named "gke"', id="an unknown primary"),
+    ],
+)
+def test_wrong_call(meshkit: Meshkit, arguments: list[str], code: int, says: str) -> None:
+    """One error with a hint, and nothing on stdout."""
+    result = meshkit("federate", "--adopt", *arguments)
+    assert (result.code, result.out) == (code, ""), result.err
+    assert says in result.err
+    assert "hint: " in result.err
+
+
+@pytest.mark.usefixtures("installed")
+def test_preflight_names_it(meshkit: Meshkit) -> None:
+    """Who federates clusters that have a Consul is told of the way to take it over."""
+    result = meshkit("federate", "aks", "eks", "--chart", "light")
+    assert result.code == 1
+    assert "meshkit federate --adopt takes it over" in result.err
