@@ -11,10 +11,11 @@ import yaml
 
 from fakes.federation import FakeFederation
 from meshkit.backends.base import Manifest
-from meshkit.errors import CombinedError, MeshkitError
+from meshkit.errors import MeshkitError
 from meshkit.events import Note
 from meshkit.federation import capacity, facts, settle, suitability
 from meshkit.federation.context import Context
+from meshkit.federation.facts import ClusterFacts
 from meshkit.federation.steps import preflight
 from platforms import nodes
 
@@ -39,21 +40,30 @@ def opened(world: FakeFederation, **options: Any) -> Context:
     return settle.settled(world.context())
 
 
+def seen(context: Context) -> dict[str, ClusterFacts]:
+    return {dc.name: facts.observe(context.kube[dc.name], dc, context.clock) for dc in context.federation.datacenters}
+
+
 def problems(context: Context) -> list[str]:
-    """The preflight's lines; each must come with a hint."""
-    try:
+    """One line each; all must come with a hint."""
+    found = list(suitability.problems(context.federation, seen(context)))
+    assert all(problem.hint for problem in found)
+    return [problem.message for problem in found]
+
+
+def noted(context: Context) -> list[str]:
+    return [f"{note.scope}: {note.text}" for note in suitability.notes(context.federation, seen(context))]
+
+
+def test_problems_and_notes_are_part_of_the_preflight(world: FakeFederation) -> None:
+    """Problems with all the others before anything is touched, notes on the way."""
+    put(world, "aks", nodes.node("", cpu="2", memory="1Gi"))
+    context = opened(world, chart="light", servers=3)
+    assert preflight.plan(context) == ()
+    assert any(isinstance(event, Note) and "of all nodes" in event.text for event in world.events)
+    put(world, "eks")
+    with pytest.raises(MeshkitError, match="eks: there is no node that takes ordinary pods"):
         preflight.plan(context)
-    except MeshkitError as error:
-        found = error.errors if isinstance(error, CombinedError) else (error,)
-        assert all(problem.hint for problem in found)
-        return [problem.message for problem in found]
-    return []
-
-
-def noted(world: FakeFederation, context: Context) -> list[str]:
-    world.events.clear()
-    preflight.plan(context)
-    return [f"{event.scope}: {event.text}" for event in world.events if isinstance(event, Note)]
 
 
 @pytest.mark.parametrize("chart", ["light", "hashicorp"])
@@ -64,7 +74,7 @@ def test_usual_nodes(world: FakeFederation, node: Manifest, chart: str) -> None:
     put(world, "aks", nodes.AKS, nodes.AKS, nodes.AKS)
     context = opened(world, servers=3, gateways=2, chart=chart)
     assert problems(context) == []
-    assert noted(world, context) == []
+    assert noted(context) == []
 
 
 def test_a_node_that_is_too_small(world: FakeFederation) -> None:
@@ -130,7 +140,7 @@ def test_three_servers_on_two_nodes(world: FakeFederation) -> None:
 def test_most_of_the_nodes(world: FakeFederation) -> None:
     """What fits but takes more than half of all there is, is mentioned."""
     put(world, "eks", nodes.node("aws:///eu-west-1a/i-1", cpu="2", memory="1Gi"))
-    (said,) = noted(world, opened(world))
+    (said,) = noted(opened(world))
     assert said.startswith("eks: Consul asks for 69% of the memory of all nodes: some pods may have to wait")
     assert said.endswith("t3.medium (2 vCPU, 4 GiB)")
 
@@ -140,15 +150,15 @@ def test_kind_without_a_load_balancer(world: FakeFederation) -> None:
     put(world, "eks", nodes.KIND)
     said = ["eks: kind has no load balancer of its own: run cloud-provider-kind beside it, or install MetalLB"]
     context = opened(world)
-    assert noted(world, context) == said
+    assert noted(context) == said
     own = tuple(replace(dc, gateway_address="192.0.2.1") for dc in context.federation.datacenters)
-    assert noted(world, replace(context, federation=replace(context.federation, datacenters=own))) == []
+    assert noted(replace(context, federation=replace(context.federation, datacenters=own))) == []
     ingress = {"loadBalancer": {"ingress": [{"ip": "172.18.0.9"}]}}
     meta = {"name": "web", "namespace": "default"}
     world.clusters["eks"].put(
         {"kind": "Service", "metadata": meta, "spec": {"type": "LoadBalancer"}, "status": ingress}
     )
-    assert noted(world, context) == []
+    assert noted(context) == []
 
 
 def test_traefik_of_k3s(world: FakeFederation) -> None:
@@ -158,9 +168,9 @@ def test_traefik_of_k3s(world: FakeFederation) -> None:
     spec = {"type": "LoadBalancer", "ports": [{"port": 80}, {"port": 443}]}
     meta = {"name": "traefik", "namespace": "kube-system"}
     world.clusters["eks"].put({"kind": "Service", "metadata": meta, "spec": spec})
-    (said,) = noted(world, opened(world))
+    (said,) = noted(opened(world))
     assert said.startswith("eks: k3s gives each port of its nodes to one service, and kube-system/traefik has 443: ")
-    assert noted(world, opened(world, gateway_port=8443)) == []
+    assert noted(opened(world, gateway_port=8443)) == []
 
 
 def test_an_internal_load_balancer_where_none_is_known(world: FakeFederation) -> None:
@@ -183,14 +193,14 @@ def test_openshift(world: FakeFederation) -> None:
     world.clusters["eks"].faults.forbid("create", "securitycontextconstraints")
     (said,) = problems(context)
     assert said.startswith("eks: no permission to create securitycontextconstraints.security.openshift.io, which the")
-    (note,) = noted(world, opened(world, chart="light"))
+    (note,) = noted(opened(world, chart="light"))
     assert note.endswith("oc adm policy add-scc-to-group nonroot-v2 system:serviceaccounts:consul")
 
 
 def test_clusters_that_were_not_seen(world: FakeFederation) -> None:
     """What could not be read is not judged."""
     context = opened(world)
-    refused = facts.ClusterFacts("aks", "", "", 0, refused=(facts.Permission("list", "nodes"),))
+    refused = ClusterFacts("aks", "", "", 0, refused=(facts.Permission("list", "nodes"),))
     assert list(suitability.problems(context.federation, {"aks": refused})) == []
     assert list(suitability.notes(context.federation, {"aks": refused})) == []
 
