@@ -80,3 +80,21 @@ def test_without_permission_tcp_traces_say_so_and_icmp_uses_ping_sockets(path: R
     assert (ping["reason"], ping["facts"]["socket"], ping["rtt_source"]) == ("ok", "ping", "kernel")
     trace = observe(path, f"PathTarget({TARGET['4']!r}, 80, 'icmp')", user=True)
     assert [hop["addresses"] for hop in trace["facts"]["hops"]] == [[ROUTER["4"]], [TARGET["4"]]]
+
+
+def test_a_ping_socket_goes_on_after_what_a_router_said(path: Row) -> None:
+    """A "too big" is a pending error of the socket until its queue is read; it must not refuse the packet after it."""
+    path.within(NAMES[0], "sysctl", "-qw", "net.ipv4.ping_group_range=0 65535")
+    path.narrow(1400)
+    code = (
+        "import re, socket\n"
+        "from pathlib import Path\n"
+        "from meshkit.probes.io import Io\n"
+        "rows = lambda: re.findall(r'^Icmp: (.*)', Path('/proc/net/snmp').read_text(), re.M)\n"
+        "told = lambda: int(dict(zip(*(row.split() for row in rows())))['InDestUnreachs'])\n"
+        "shared, before = Io().pings(socket.AF_INET, whole=True), told()\n"
+        f"shared._socket.sendto(bytes([8]) + bytes(1471), ({TARGET['4']!r}, 0))\n"
+        "while told() == before: pass\n"
+        f"print(shared.kind, shared.send((socket.AF_INET, ({TARGET['4']!r}, 0)), 56).number)\n"
+    )
+    assert path.probe(code, user=True).split() == ["ping", "0"]

@@ -48,6 +48,8 @@ def search(io: Io, record: Record, address: Address) -> Generator[Wait, Any, Non
             named, record.facts["mtu_router"] = True, reporter
             if low <= hint <= high:  # a hint beyond that is a lie, or missing
                 high, sizes = hint, [hint]
+    if low < highest and not named:  # a black hole is a grave word: what vanished is asked for once more
+        low = max(low, (yield from _pass(pings, address, [highest], wait_s))[0])
     record.facts["mtu"] = low
     record.facts["mtu_black_hole"] = low < highest and not named
 
@@ -63,23 +65,26 @@ def shown(record: Record) -> str:
 def _pass(
     pings: PingSocket, address: Address, sizes: list[int], wait_s: float
 ) -> Generator[Wait, Any, tuple[int, int, str]]:
-    """The largest of these sizes that passed (0 for none), the smallest MTU that a router named, and that router."""
-    key, done, sent = object(), dict[int, Ping](), list[Ping]()
+    """The largest of these sizes that passed (0 for none), the smallest MTU that a router named, and that router.
+
+    What is silent is sent again after half of the wait, so that lost packets cost less than each a whole one.
+    """
+    key, done, sent = object(), dict[int, Ping](), list[tuple[int, Ping]]()
     try:
-        for _ in range(TRIES):
-            waiting: dict[int, Ping] = {}
-            for size in sizes:
-                if size not in done:
-                    waiting[size] = pings.send(address, size - HEADERS[address[0]], key=key)
-            sent += waiting.values()
-            until = monotonic() + wait_s
-            while any(not ping.reason for ping in waiting.values()) and monotonic() < until:
+        for left in reversed(range(TRIES)):
+            sent += [
+                (size, pings.send(address, size - HEADERS[address[0]], key=key)) for size in sizes if size not in done
+            ]
+            until = monotonic() + (wait_s / 2 if left else wait_s)
+            while True:
+                done |= {size: ping for size, ping in sent if ping.reason}
+                if len(done) == len(sizes) or monotonic() >= until:
+                    break
                 yield MAIL, key, until
-            done |= {size: ping for size, ping in waiting.items() if ping.reason}
             if max(sizes) in done:
                 break
     finally:
-        for ping in sent:
+        for _, ping in sent:
             pings.forget(ping)
     passed = max((size for size, ping in done.items() if ping.reason == OK), default=0)
     hints = [(ping.mtu, ping.reporter) for ping in done.values() if ping.reason == "too_big"]
