@@ -73,7 +73,8 @@ def _hops(hops: Sequence[HopResult]) -> Markup:
         )
         for hop in hops
     ]
-    return tag("div", tag("table", tag("thead", head), tag("tbody", rows)), class_="wide")
+    table = tag("table", tag("thead", head), tag("tbody", rows))
+    return tag("div", table, class_="wide", tabindex="0", role="region", aria_label="hops")
 
 
 def _class(verdict: str) -> str:

@@ -25,7 +25,7 @@ def picture(hops: Sequence[HopResult]) -> Markup:
         role="img",
         class_="path",
     )
-    return tag("div", drawn, class_="wide")
+    return tag("div", drawn, class_="wide", tabindex="0", role="region", aria_label="the path")
 
 
 def _hop(place: int, hop: HopResult) -> Iterator[Content]:
