@@ -29,6 +29,9 @@ def trace(  # noqa: PLR0913 - one parameter per option
     ] = "",
     *,
     path: Annotated[str, typer.Option(metavar="PATH", help="Path of the tagged request.")] = "/",
+    by_name: Annotated[
+        bool, typer.Option("--by-name", help="The source asks DNS for the destination: that must work too.")
+    ] = False,
     explain: Annotated[
         str,
         typer.Option(metavar="CODE", help="Print the page of a cause and end.", autocompletion=completion.causes),
@@ -68,7 +71,7 @@ def trace(  # noqa: PLR0913 - one parameter per option
     found, held = known.find(federation, contexts or (), namespace, partial=True)
     way = route.parse(found, source, destination)
     with known.connected(found, held) as context:
-        diagnosis = diagnose(Trace(context, way, path)())
+        diagnosis = diagnose(Trace(context, way, path, by_name)())
     _print(diagnosis, output)
     if diagnosis.verdict in ("broken", "unknown"):
         raise typer.Exit(1)

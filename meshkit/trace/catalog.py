@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 from meshkit.consul import config_entries
@@ -31,6 +32,7 @@ def _instance(entry: Document) -> Instance:
         dict(service.get("Meta") or {}),
         local if proxy else ("", 0),
         tuple(_upstream(upstream) for upstream in proxy.get("Upstreams") or ()),
+        proxy.get("Mode") == "transparent",
     )
 
 
@@ -112,6 +114,17 @@ def _tagged(entry: Document, kind: str) -> tuple[str, int]:
 def serials(roots: Document) -> frozenset[str]:
     """Serial numbers of the mesh's roots, hexadecimal as Envoy writes them."""
     return frozenset(f"{int(root.get('SerialNumber') or 0):x}" for root in roots.get("Roots") or ())
+
+
+def root_ends(roots: Document) -> datetime | None:
+    """The end of the active root; None when there is none, or no date that can be read."""
+    for root in roots.get("Roots") or ():
+        if root.get("Active"):
+            try:
+                return datetime.fromisoformat(str(root.get("NotAfter")))
+            except ValueError:
+                return None
+    return None
 
 
 def replication(status: Document, *, primary: bool) -> str:

@@ -6,8 +6,9 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 
-from meshkit.trace.evidence import Instance, Proxy, Side, Upstream
+from meshkit.trace.evidence import Evidence, Instance, Side, Upstream
 from meshkit.trace.hops import Route
+from meshkit.trace.proxy import Proxy
 
 
 def sidecar(side: Side) -> Instance | None:
@@ -26,6 +27,12 @@ def upstream(source: Side, route: Route) -> Upstream | None:
     chain = source.consul.chain if source.consul else None
     leads = {target.datacenter for target in chain.targets} if chain else set()
     return next((found for found in named if not found.datacenter and route.destination.datacenter in leads), None)
+
+
+def mode(evidence: Evidence) -> str:
+    """How the source's sidecar leaves its datacenter, by its upstream or the mesh's defaults; empty if neither says."""
+    found, view = upstream(evidence.source, evidence.route), evidence.source.consul
+    return (found.mode if found else "") or (view.gateway_mode if view else "")
 
 
 def merged(gateways: Sequence[Proxy]) -> Proxy | None:

@@ -7,12 +7,14 @@ has no listeners, one without a configuration no clusters.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from typing import Any
 
-from meshkit.trace.evidence import EnvoyCluster, Leaf, Proxy
+from meshkit.trace.proxy import EnvoyCluster, Leaf, Proxy
 
 ADMIN_PORT = 19000
 """Consul's default in every bootstrap that it writes, on loopback."""
@@ -29,6 +31,9 @@ OWN = (
     "main_thread",
 )
 """Counters of Envoy's talk with itself and its control plane, which go up without any request."""
+
+CONTAINERS = ("mesh-gateway", "sidecar", "consul-dataplane", "envoy", "envoy-sidecar")
+"""Names of Envoy's container: in this project's charts, in the official one, and by hand."""
 
 Document = Mapping[str, Any]
 
@@ -64,6 +69,16 @@ def counters(text: str) -> dict[str, int]:
 def grown(before: Mapping[str, int], after: Mapping[str, int]) -> dict[str, int]:
     """What grew; gauges that fell are not counters of anything."""
     return {name: value - before.get(name, 0) for name, value in after.items() if value > before.get(name, 0)}
+
+
+def date(answer: bytes) -> datetime | None:
+    """The Date of an HTTP answer, None when it has none."""
+    found = re.search(rb"\r\ndate: ([^\r\n]+)", answer, re.IGNORECASE)
+    try:
+        at = parsedate_to_datetime(found[1].decode("ascii", errors="replace")) if found else None
+    except ValueError:
+        return None
+    return at.replace(tzinfo=UTC) if at else None  # HTTP knows GMT alone, whatever it writes
 
 
 def flags(log: str, since: datetime) -> tuple[str, ...]:

@@ -11,7 +11,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
 
+from meshkit.trace import measures
 from meshkit.trace.hops import Route
+from meshkit.trace.proxy import Proxy
 
 
 @dataclass(frozen=True)
@@ -36,7 +38,10 @@ class Upstream:
 
 @dataclass(frozen=True)
 class Instance:
-    """An entry of the catalog: a service, or a sidecar with ``local`` (where its service is) and its upstreams."""
+    """An entry of the catalog: a service, or a sidecar with ``local`` (where its service is) and its upstreams.
+
+    A ``transparent`` one takes in whatever its service sends, and needs no upstream within its datacenter.
+    """
 
     id: str
     node: str
@@ -47,6 +52,7 @@ class Instance:
     meta: Mapping[str, str] = field(default_factory=dict)
     local: tuple[str, int] = ("", 0)
     upstreams: tuple[Upstream, ...] = ()
+    transparent: bool = False
 
     @property
     def critical(self) -> tuple[HealthCheck, ...]:
@@ -101,7 +107,8 @@ class ConsulView:
     """What one datacenter's servers say. ``instances`` and ``sidecars`` are of this side's service, in this catalog.
 
     They are None where the question was not answered. ``gateways`` are the addresses of each datacenter's gateways as
-    known here, ``roots`` serial numbers of the mesh's roots, ``peers`` the destination's sidecars as seen from here.
+    known here, ``roots`` serial numbers of the mesh's roots, ``root_ends`` the end of the active one, ``peers`` the
+    destination's sidecars as seen from here.
     """
 
     leader: str = ""
@@ -118,6 +125,7 @@ class ConsulView:
     replication: str = ""
     trust_domain: str = ""
     roots: frozenset[str] = frozenset()
+    root_ends: datetime | None = None
     gateway_mode: str = ""
 
 
@@ -137,77 +145,13 @@ class Pod:
 
 
 @dataclass(frozen=True)
-class Leaf:
-    """A mesh certificate as a proxy presents it."""
-
-    spiffe: str
-    not_before: datetime
-    not_after: datetime
-
-    @property
-    def trust_domain(self) -> str:
-        """What follows ``spiffe://``."""
-        return self.spiffe.removeprefix("spiffe://").partition("/")[0]
-
-    @property
-    def service(self) -> str:
-        """The last part of the path."""
-        return self.spiffe.rpartition("/svc/")[2]
-
-
-@dataclass(frozen=True)
-class EnvoyCluster:
-    """Where an Envoy may send to: endpoints with Envoy's own word on them (empty when healthy)."""
-
-    name: str
-    endpoints: tuple[tuple[str, int, str], ...] = ()
-    max_connections: int = 0
-    connect_timeout_s: float = 5.0
-    http: bool = False
-    accepts: tuple[str, ...] = ()
-
-    @property
-    def healthy(self) -> tuple[tuple[str, int], ...]:
-        """Endpoints that get traffic."""
-        return tuple((address, port) for address, port, trouble in self.endpoints if not trouble)
-
-
-@dataclass(frozen=True)
-class Proxy:
-    """One Envoy. ``counters`` are those of the tagged request alone: what they grew by while it was under way.
-
-    ``totals`` are the same counters since Envoy started, ``flags`` the response flags of its access log in that time,
-    where it writes one. ``rejected`` are Envoy's words on a refused configuration.
-    """
-
-    id: str
-    pod: str
-    state: str = "LIVE"
-    connected: bool | None = True
-    configured: bool = True
-    rejected: tuple[str, ...] = ()
-    warming: tuple[str, ...] = ()
-    leaf: Leaf | None = None
-    trusted: frozenset[str] = frozenset()
-    clusters: Mapping[str, EnvoyCluster] = field(default_factory=dict)
-    listeners: Mapping[str, tuple[str, int]] = field(default_factory=dict)
-    snis: tuple[str, ...] = ()
-    http: bool = False
-    counters: Mapping[str, int] = field(default_factory=dict)
-    totals: Mapping[str, int] = field(default_factory=dict)
-    flags: tuple[str, ...] = ()
-
-    def grew(self, *parts: str) -> int:
-        """The sum of this request's counters whose names hold all of these parts."""
-        return sum(value for name, value in self.counters.items() if all(part in name for part in parts))
-
-
-@dataclass(frozen=True)
 class Side:
     """One end of the path. ``gateway_pods`` and ``gateway_address`` are Kubernetes' own view of the mesh gateway.
 
-    ``lost_tokens`` are those that the cluster's Secrets hold and Consul does not know, ``ca`` the fingerprint of the
-    CA that its servers trust. ``half_open`` says that connections to a gateway began and were never completed.
+    ``deselected`` are its Services whose selector fits none of its pods, ``gateway_trouble`` is why its Deployment has
+    too few of them. ``lost_tokens`` are those that the cluster's Secrets hold and Consul does not know, ``ca`` and
+    ``gossip`` digests of what its servers trust and encrypt gossip with. ``half_open`` says that connections to a
+    gateway began and were never completed, ``forwards`` that the cluster's DNS is meant to ask Consul.
     """
 
     datacenter: str
@@ -221,6 +165,8 @@ class Side:
     gateway_pods: tuple[Pod, ...] = ()
     gateway_address: tuple[str, int] | None = None
     gateway_service: tuple[str, int] | None = None
+    gateway_trouble: str = ""
+    deselected: tuple[str, ...] = ()
     consul: ConsulView | None = None
     pod: Pod | None = None
     sidecar: Proxy | None = None
@@ -228,6 +174,8 @@ class Side:
     half_open: bool | None = None
     lost_tokens: tuple[str, ...] = ()
     ca: str = ""
+    gossip: str = ""
+    forwards: bool | None = None
 
 
 @dataclass(frozen=True)
@@ -275,7 +223,10 @@ class Request:
 
 @dataclass(frozen=True)
 class Evidence:
-    """Everything. ``measured`` is by what was tried, such as ``source to remote gateway``; see ``tried``."""
+    """Everything. ``measured`` is by what was tried, such as ``source to remote gateway``; see ``tried``.
+
+    ``by_name`` says that the source asks DNS for the destination, so that a request is nothing without that.
+    """
 
     route: Route
     taken_at: datetime
@@ -285,6 +236,7 @@ class Evidence:
     measured: Mapping[str, Measured] = field(default_factory=dict)
     unseen: Mapping[str, str] = field(default_factory=dict)
     took_s: float = 0.0
+    by_name: bool = False
 
     def side(self, datacenter: str) -> Side:
         """The side of a datacenter."""
@@ -300,4 +252,14 @@ class Evidence:
         """The tagged request was answered by the service, and well."""
         request = self.request
         answered = request is not None and request.ended == "answered" and not request.denied
-        return answered and request is not None and request.status < ERRORS
+        if self.by_name and (found := self.measured.get(measures.DNS)):
+            answered = answered and found.ok
+        return answered and request is not None and request.status < ERRORS and not self.stray
+
+    @property
+    def stray(self) -> bool:
+        """The source's Envoy does not listen on the upstream's port, so that somebody else has answered there."""
+        proxy, request = self.source.sidecar, self.request
+        if proxy is None or request is None or not proxy.configured:
+            return False
+        return all(port != request.port for _, port in proxy.listeners.values())

@@ -11,8 +11,11 @@ DESTINATION_GATEWAY = "destination to its own gateway"
 POD = ", past its Service"
 """Added to the two above for the same by the pod's address."""
 
-DNS = "look-up under .consul"
+DNS, CLUSTER_DNS = "look-up under .consul", "look-up of the cluster's own names"
 SIDECAR = "destination's cluster to the sidecar"
+OTHER = "destination's cluster to another instance at "
+"""And the address of that."""
+
 THROUGH = "handshake from end to end"
 AT_REMOTE_GATEWAY = "handshake at the remote gateway"
 AT_OWN_GATEWAY = "handshake at the destination's gateway from inside"
@@ -23,6 +26,7 @@ ORDER = (
     PATH,
     MTU,
     DNS,
+    CLUSTER_DNS,
     SOURCE_GATEWAY,
     DESTINATION_GATEWAY,
     SIDECAR,

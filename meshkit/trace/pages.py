@@ -50,6 +50,7 @@ def shown(remedy: str) -> str:
         "node",
         "address",
         "token",
+        "service",
     ):
         text = text.replace(f"{{{name}}}", name.upper())
     return text

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from meshkit.trace.evidence import EnvoyCluster, Evidence, Proxy
+from meshkit.trace.evidence import Evidence
 from meshkit.trace.hops import Hop, Party
+from meshkit.trace.proxy import EnvoyCluster, Proxy
 
 LOCAL_APP = "local_app"
 
@@ -18,6 +19,17 @@ def datacenter_cluster(proxy: Proxy | None, datacenter: str) -> EnvoyCluster | N
     """A gateway's cluster for everything in another datacenter."""
     found = proxy.clusters.items() if proxy else ()
     return next((cluster for name, cluster in found if name.startswith(f"{datacenter}.internal")), None)
+
+
+def on_path(proxy: Proxy, evidence: Evidence) -> list[EnvoyCluster]:
+    """Those of an Envoy's clusters that the path goes by."""
+    there = evidence.route.destination
+    found = (
+        service_cluster(proxy, there),
+        datacenter_cluster(proxy, there.datacenter),
+        proxy.clusters.get(LOCAL_APP) if proxy is evidence.destination.sidecar else None,
+    )
+    return [cluster for cluster in found if cluster]
 
 
 def _cluster(proxy: Proxy | None, part: str) -> EnvoyCluster | None:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from meshkit.trace.evidence import Evidence, Proxy, Side
+from meshkit.trace.evidence import Evidence, Side
 from meshkit.trace.hops import Hop
+from meshkit.trace.proxy import Proxy
 
 
 def sides(evidence: Evidence) -> Iterator[tuple[Side, Hop]]:

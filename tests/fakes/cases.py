@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from fakes.changes import Change
 from fakes.evidence import FAR, healthy
 from meshkit.trace.diagnosis import diagnose
-from meshkit.trace.evidence import ChainTarget, EnvoyCluster, Measured, Pod
+from meshkit.trace.evidence import ChainTarget, Measured, Pod
+from meshkit.trace.proxy import EnvoyCluster
 
 
 @dataclass(frozen=True)

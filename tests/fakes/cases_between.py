@@ -13,11 +13,25 @@ from fakes.evidence import FAR, REFUSED, TIMEOUT
 from meshkit.trace import measures
 from meshkit.trace.evidence import Measured
 
+DAY_S = 86400.0
+
 CASES = (
     Case("gateway_down", "source gateway", lambda e: seen.closed(seen.with_source(e, gateway_ready=0, gateway=None))),
     Case("gateway_not_known", "source gateway", changes.views({"gateways": {"eks": (seen.EKS,)}})),
-    Case("gateway_wrong_address", "network", changes.views({"gateways": {"aks": (("203.0.113.9", 443),)}})),
-    Case("gateway_wrong_inside_address", "source gateway", changes.views({"lan_gateways": (("10.43.1.99", 443),)})),
+    Case(
+        "gateway_wrong_address",
+        "network",
+        lambda e: seen.with_measured(
+            changes.views({"gateways": {"aks": (("203.0.113.9", 443),)}})(e), AT_REMOTE_GATEWAY=REFUSED
+        ),
+    ),
+    Case(
+        "gateway_wrong_inside_address",
+        "source gateway",
+        lambda e: seen.with_measured(
+            changes.views({"lan_gateways": (("10.43.1.99", 443),)})(e), SOURCE_GATEWAY=TIMEOUT
+        ),
+    ),
     Case(
         "service_address_dead",
         "remote gateway",
@@ -114,5 +128,22 @@ CASES = (
     Case("roots_differ", "remote sidecar", changes.envoy("destination sidecar", trusted=frozenset({"d"}))),
     Case("roots_differ", "remote sidecar", changes.measured(AT_SIDECAR=Measured("tls_untrusted"))),
     Case("server_ca_differs", "planes", lambda e: seen.closed(seen.with_source(e, ca="cd"))),
+    Case("gossip_key_differs", "planes", lambda e: seen.closed(seen.with_source(e, gossip="cd"))),
+    Case("gossip_key_differs", "planes", changes.passes(lambda e: seen.with_destination(e, gossip="cd")), "degraded"),
+    Case("root_expired", "remote sidecar", changes.views({"root_ends": START - timedelta(days=1)})),
     Case("clock_skew", "planes", lambda e: seen.with_source(e, skew_s=900.0), "degraded"),
+    Case(
+        "clock_skew", "planes", lambda e: seen.with_source(seen.with_destination(e, skew_s=90), skew_s=91), "degraded"
+    ),
+    Case("clock_skew", "source gateway", changes.skewed("source gateway", -60.0), "degraded"),
+    Case("clock_skew", "remote sidecar", lambda e: seen.closed(changes.skewed("destination sidecar", 4 * DAY_S)(e))),
+    Case("gateway_deselected", "remote gateway", lambda e: seen.closed(seen.with_destination(e, deselected=("mesh",)))),
+    Case(
+        "gateway_wrong_address",
+        "network",
+        lambda e: seen.with_measured(
+            seen.with_views(e, {}, {"gateways": {"eks": (("203.0.113.9", 443),)}}), BACK=TIMEOUT
+        ),
+        "degraded",
+    ),
 )

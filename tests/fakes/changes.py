@@ -6,7 +6,8 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from fakes import evidence as seen
-from fakes.evidence import CRITICAL, TIMEOUT, healthy
+from fakes.evidence import CRITICAL, FAR, TIMEOUT, healthy
+from meshkit.trace import measures
 from meshkit.trace.evidence import Chain, Evidence, Measured, Rule, Upstream
 
 Change = Callable[[Evidence], Evidence]
@@ -103,7 +104,37 @@ def no_gateway_mode(evidence: Evidence) -> Evidence:
     assert view.sidecars
     upstream = replace(view.sidecars[0].upstreams[0], mode="")
     changed = (replace(view.sidecars[0], upstreams=(upstream,)),)
-    return seen.closed(seen.with_views(evidence, {"sidecars": changed, "gateway_mode": ""}, {}))
+    direct = seen.with_proxy(evidence, "source sidecar", clusters={FAR: seen.cluster(FAR, "10.42.0.5", 20000)})
+    return seen.closed(seen.with_views(direct, {"sidecars": changed, "gateway_mode": ""}, {}))
+
+
+def remote_mode(evidence: Evidence) -> Evidence:
+    """The source's sidecar goes to the other datacenter's gateway by itself."""
+    view = evidence.source.consul
+    assert view
+    assert view.sidecars
+    upstream = replace(view.sidecars[0].upstreams[0], mode="remote")
+    changed = (replace(view.sidecars[0], upstreams=(upstream,)),)
+    return seen.closed(seen.with_views(evidence, {"sidecars": changed}, {}))
+
+
+def dns(reason: str, *, cluster: str = "ok", forwards: bool | None = True, by_name: bool = False) -> Change:
+    """How the look-ups of the source's cluster end."""
+
+    def change(evidence: Evidence) -> Evidence:
+        found = {
+            "DNS": Measured(reason, failed=reason != "ok"),
+            "CLUSTER_DNS": Measured(cluster, failed=cluster != "ok"),
+        }
+        evidence = seen.with_source(seen.with_measured(evidence, **found), forwards=forwards)
+        return replace(evidence, by_name=by_name)
+
+    return change
+
+
+def skewed(place: str, skew_s: float) -> Change:
+    """One Envoy's clock is so far ahead; the others are right."""
+    return lambda e: seen.with_proxy(e, place, skew_s=skew_s)
 
 
 def crashing(evidence: Evidence) -> Evidence:
@@ -112,3 +143,18 @@ def crashing(evidence: Evidence) -> Evidence:
     assert changed.destination.pod
     pod = replace(changed.destination.pod, ready=False, troubles=("app: CrashLoopBackOff",))
     return seen.with_destination(changed, pod=pod)
+
+
+def other_instance(reason: str) -> Change:
+    """Another instance of the destination answers so."""
+
+    def change(evidence: Evidence) -> Evidence:
+        found = {f"{measures.OTHER}10.42.0.6:20000": Measured(reason, failed=1)}
+        return seen.closed(replace(evidence, measured=dict(evidence.measured) | found))
+
+    return change
+
+
+def all_clocks(skew_s: float) -> Change:
+    """Both clusters' clocks are so far ahead of this machine's."""
+    return lambda e: seen.with_source(seen.with_destination(e, skew_s=skew_s), skew_s=skew_s + 0.4)

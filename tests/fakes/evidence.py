@@ -13,20 +13,18 @@ from meshkit.trace.evidence import (
     Chain,
     ChainTarget,
     ConsulView,
-    EnvoyCluster,
     Evidence,
     HealthCheck,
     Instance,
-    Leaf,
     Measured,
     Pod,
-    Proxy,
     Request,
     Rule,
     Side,
     Upstream,
 )
 from meshkit.trace.hops import Party, Route
+from meshkit.trace.proxy import EnvoyCluster, Leaf, Proxy
 
 ROUTE = Route(Party("eks", "frontend"), Party("aks", "backend"))
 DOMAIN = "11111111-2222-3333-4444-555555555555.consul"
@@ -112,6 +110,7 @@ def source() -> Side:
         sidecar=sidecar,
         gateway=proxy("mesh-gateway", {NEAR: cluster(NEAR, *AKS)}, counted(NEAR)),
         ca="ab",
+        gossip="ab",
     )
 
 
@@ -155,6 +154,7 @@ def destination() -> Side:
         sidecar=sidecar,
         gateway=proxy("mesh-gateway", {FAR: cluster(FAR, "10.42.0.5", 20000)}, counted(FAR)),
         ca="ab",
+        gossip="ab",
     )
 
 

@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from datetime import datetime
+from email.utils import format_datetime
 
+from fakes.clock import START
 from meshkit.backends.base import Reply
 from meshkit.errors import MeshkitError, UnreachableError
+from meshkit.trace.envoy import ADMIN_PORT
 
 Pages = dict[str, str]
 
 
 class Loopback:
-    """``admin`` are pages by pod, ``replies`` what a request to a pod gets, ``tables`` the lines of /proc/net/tcp."""
+    """``admin`` are pages by pod, ``replies`` what a request to a pod gets, ``tables`` the lines of /proc/net/tcp.
+
+    ``date`` is the time by the Envoys' clocks.
+    """
 
     def __init__(self, context: str) -> None:
         self._context = context
@@ -19,6 +26,7 @@ class Loopback:
         self.replies: dict[str, Reply] = {}
         self.tables: dict[str, list[str]] = {}
         self.sent: list[bytes] = []
+        self.date: datetime | None = START
         self.counted: Callable[[], None] = lambda: None
 
     def get(self, pod: str, port: int, path: str) -> str:
@@ -28,7 +36,10 @@ class Loopback:
         return pages[path]
 
     def send(self, pod: str, port: int, payload: bytes, timeout_s: float) -> Reply:
-        del port, timeout_s
+        del timeout_s
+        if port == ADMIN_PORT:
+            date = f"date: {format_datetime(self.date, usegmt=True)}\r\n" if self.date else ""
+            return Reply(f"HTTP/1.1 200 OK\r\n{date}\r\n".encode(), ended=False, took_s=0.01)
         self.sent.append(payload)
         self.counted()
         return self.replies.get(pod, Reply(b"", ended=True, took_s=0.01))

@@ -13,7 +13,10 @@ from fakes.cases_between import CASES as BETWEEN
 from fakes.evidence import FAR, NEAR, REFUSED, healthy
 from meshkit.trace.causes import CATALOGUE, CATEGORIES, by_code
 from meshkit.trace.diagnosis import diagnose
-from meshkit.trace.evidence import ChainTarget, EnvoyCluster, Measured, Rule
+from meshkit.trace.evidence import ChainTarget, Measured, Rule
+from meshkit.trace.proxy import EnvoyCluster
+
+PUBLIC_ALONE = {"public_listener:10.42.1.5:20000": ("10.42.1.5", 20000)}
 
 CASES = (
     Case("source_not_registered", "lookup", changes.views({"instances": (), "sidecars": ()})),
@@ -35,7 +38,7 @@ CASES = (
     Case(
         "sidecar_address_stale",
         "remote sidecar",
-        lambda e: seen.closed(seen.with_destination(e, pod=None, sidecar=None)),
+        lambda e: seen.with_measured(seen.closed(seen.with_destination(e, pod=None, sidecar=None)), SIDECAR=REFUSED),
     ),
     Case("sidecar_down", "remote sidecar", lambda e: seen.closed(seen.with_destination(e, pod=DEAD, sidecar=None))),
     Case(
@@ -53,6 +56,15 @@ CASES = (
         "xds_rejected",
         "remote sidecar",
         changes.envoy("destination sidecar", rejected=("public_listener: bad filter",)),
+    ),
+    Case(
+        "xds_rejected",
+        "source sidecar",
+        changes.passes(
+            changes.envoy(
+                "source sidecar", rejected=("backend?dc=aks:127.0.0.1:8080: cannot bind",), listeners=PUBLIC_ALONE
+            )
+        ),
     ),
     Case(
         "connection_limit",
@@ -139,7 +151,13 @@ CASES = (
             "destination sidecar", counters={"connection_limit.inbound_connection_limit.limited_connections": 1}
         ),
     ),
-    Case("service_slow", "service", lambda e: seen.with_request(e, **NO_REPLY)),
+    Case("instance_unreachable", "remote sidecar", changes.passes(changes.other_instance("refused")), "degraded"),
+    Case("instance_unreachable", "remote sidecar", changes.other_instance("timeout_connect")),
+    Case("cluster_dns_down", "lookup", changes.dns("timeout_reply", cluster="timeout_reply"), "degraded"),
+    Case("cluster_dns_down", "lookup", changes.dns("timeout_reply", cluster="timeout_reply", by_name=True)),
+    Case("dns_not_forwarded", "lookup", changes.dns("dns_failed"), "degraded"),
+    Case("dns_not_forwarded", "lookup", changes.dns("name_not_found", forwards=False, by_name=True)),
+    Case("dns_not_forwarded", "lookup", changes.dns("timeout_reply", by_name=True)),
     Case("service_slow", "service", lambda e: seen.with_request(e, took_s=2.5), "degraded"),
     Case(
         "service_errors", "service", lambda e: seen.with_request(e, status=503, head="HTTP/1.1 503 Service Unavailable")
@@ -190,7 +208,7 @@ def test_one_change_is_named(case: Case) -> None:
 def test_every_cause_has_a_case() -> None:
     """Notes aside, which are never the cause of anything."""
     notes = {cause.code for cause in CATALOGUE if cause.weight == "note"}
-    assert {case.code for case in (*CASES, *BETWEEN)} == {cause.code for cause in CATALOGUE} - notes
+    assert {case.code for case in (*CASES, *BETWEEN)} | notes == {cause.code for cause in CATALOGUE}
 
 
 def test_a_healthy_path_has_no_finding() -> None:

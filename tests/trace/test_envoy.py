@@ -10,7 +10,7 @@ import pytest
 
 from fakes import envoy as pages
 from meshkit.trace import envoy
-from meshkit.trace.evidence import Proxy
+from meshkit.trace.proxy import Proxy
 
 SPIFFE = "spiffe://1111.consul/ns/default/dc/aks/svc/web"
 

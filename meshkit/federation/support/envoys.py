@@ -12,7 +12,6 @@ from typing import Any
 
 from meshkit.errors import MeshkitError
 from meshkit.federation.context import Context
-from meshkit.federation.tracing.proxies import CONTAINERS
 from meshkit.model import Datacenter
 from meshkit.support.document import File, Gap
 from meshkit.trace import envoy
@@ -43,7 +42,7 @@ def gather(context: Context, dc: Datacenter) -> Iterator[File | Gap]:
 
 
 def _has_envoy(pod: Mapping[str, Any]) -> bool:
-    return any(container["name"] in CONTAINERS for container in pod.get("spec", {}).get("containers", ()))
+    return any(container["name"] in envoy.CONTAINERS for container in pod.get("spec", {}).get("containers", ()))
 
 
 def _of_pod(context: Context, dc: Datacenter, pod: str) -> Iterator[File | Gap]:

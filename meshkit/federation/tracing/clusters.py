@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from time import monotonic
 
 from meshkit.backends.base import Kube, Manifest, Ref
@@ -25,7 +25,8 @@ COLUMNS = 7
 RESENT = 2
 """Answers sent again to an attempt of the last 7 s; older ones are kept for a minute, and tell of the past."""
 
-READ_S = 3.0
+READ_S = 6.0
+"""It takes milliseconds; an exec on a busy node takes seconds."""
 
 
 def look(context: Context, dc: Datacenter) -> Side:
@@ -36,6 +37,7 @@ def look(context: Context, dc: Datacenter) -> Side:
     inside = kube.get(Ref("Service", GATEWAY, dc.namespace))
     workload = kube.get(Ref("Deployment", GATEWAY, dc.namespace))
     pods = kube.list("Pod", dc.namespace, selector=GATEWAY_SELECTOR)
+    services = {GATEWAY_SERVICE: public, GATEWAY: inside}
     address = gateway.address(dc, public)
     return Side(
         dc.name,
@@ -45,16 +47,35 @@ def look(context: Context, dc: Datacenter) -> Side:
         skew_s=skew.total_seconds(),
         gateway_desired=workload["spec"].get("replicas", 0) if workload else 0,
         gateway_ready=workload.get("status", {}).get("readyReplicas", 0) if workload else 0,
-        gateway_pods=tuple(pod(found) for found in pods),
+        gateway_pods=tuple(sorted((pod(found) for found in pods), key=lambda found: not found.ready)),
         gateway_address=(address, dc.gateway_port) if address else None,
         gateway_service=_inside(inside),
+        gateway_trouble=_trouble(workload),
+        deselected=tuple(name for name, found in services.items() if found and _deselects(found, pods)),
     )
+
+
+def _deselects(service: Manifest, pods: Sequence[Manifest]) -> bool:
+    """Whether a Service's selector fits none of these pods."""
+    selector = (service["spec"].get("selector") or {}).items()
+    return bool(pods) and bool(selector) and not any(selector <= _labels(found).items() for found in pods)
+
+
+def _labels(found: Manifest) -> dict[str, str]:
+    return dict(found["metadata"].get("labels") or {})
+
+
+def _trouble(workload: Manifest | None) -> str:
+    """Why a Deployment can't make its pods: a quota, an admission webhook, a service account that is gone."""
+    conditions = workload.get("status", {}).get("conditions") or () if workload else ()
+    failures = (entry for entry in conditions if entry["type"] == "ReplicaFailure" and entry["status"] == "True")
+    return next((str(entry.get("message", "")) for entry in failures), "")
 
 
 def _inside(service: Manifest | None) -> tuple[str, int] | None:
     if service is None:
         return None
-    address = str(service["spec"].get("clusterIP") or "")
+    address = str(service["spec"].get("clusterIP") or "").removeprefix("None")
     ports = service["spec"].get("ports") or ()
     return (address, int(ports[0]["port"])) if address and ports else None
 
@@ -69,10 +90,17 @@ def pod(found: Manifest) -> Pod:
         str(status.get("podIP", "")),
         is_ready(found) and not found["metadata"].get("deletionTimestamp"),
         str(status.get("phase", "")),
-        tuple(f"{container}: {reason}" for container, reason in waiting(found)),
+        (*_unscheduled(found), *(f"{container}: {reason}" for container, reason in waiting(found))),
         tuple(sorted(int(port) for port in ports)),
         tuple(str(part["name"]) for part in spec.get("containers", ())),
     )
+
+
+def _unscheduled(found: Manifest) -> Iterator[str]:
+    """Why no node takes it."""
+    for entry in found.get("status", {}).get("conditions") or ():
+        if entry["type"] == "PodScheduled" and entry["status"] == "False":
+            yield f"not scheduled: {entry.get('message', '')}"
 
 
 def behind(kube: Kube, address: str) -> Pod | None:

@@ -14,13 +14,14 @@ from typing import Any
 from meshkit.errors import MeshkitError
 from meshkit.federation.context import Context
 from meshkit.federation.together import together
-from meshkit.federation.tracing import clusters, measure, planes, proxies, request, secrets
+from meshkit.federation.tracing import clusters, dns, measure, planes, proxies, request, secrets
 from meshkit.model import Datacenter
 from meshkit.trace import choose, measures
-from meshkit.trace.evidence import Evidence, Pod, Proxy, Request, Side
+from meshkit.trace.evidence import Evidence, Pod, Request, Side
 from meshkit.trace.hops import Party, Route
+from meshkit.trace.proxy import Proxy
 
-PLANES_S, NETWORK_S, LAST_S = 4.5, 13.0, 19.0
+PLANES_S, NETWORK_S, LAST_S = 7.0, 16.0, 23.0
 """When each step ends at the latest, in seconds from the beginning, for what hangs or a machine that is busy.
 
 Each look has a shorter time of its own, so that a trace of a broken path takes less than 10 s on an idle machine.
@@ -54,6 +55,7 @@ class Trace:
     context: Context
     route: Route
     path: str = "/"
+    by_name: bool = False
     unseen: Unseen = field(default_factory=dict)
     seen: measure.Seen = field(default_factory=measure.Seen)
     sent: Sent = field(default_factory=Sent)
@@ -66,7 +68,7 @@ class Trace:
         looks: dict[str, Callable[[], Any]] = {
             "tagged request": partial(self._request, source, destination),
             "beyond": partial(planes.beyond, self.context, source, self.route),
-            "network": partial(measure.network, self.context, self.route, source, destination, self.seen),
+            "network": partial(self._network, source, destination),
         }
         done, late = self._until(NETWORK_S, looks)
         self.unseen |= late
@@ -81,8 +83,19 @@ class Trace:
         self.unseen |= self.seen.unseen
         took_s = self.context.clock.monotonic() - self.began
         return Evidence(
-            self.route, taken_at, source, destination, self.sent.request, self.seen.measured, self.unseen, took_s
+            self.route,
+            taken_at,
+            source,
+            destination,
+            self.sent.request,
+            self.seen.measured,
+            self.unseen,
+            took_s,
+            self.by_name,
         )
+
+    def _network(self, source: Side, destination: Side) -> None:
+        measure.network(self.context, self.route, source, destination, self.seen, by_name=self.by_name)
 
     def _until(self, end_s: float, looks: dict[str, Callable[[], Any]]) -> tuple[dict[str, Any], Unseen]:
         """All these looks, until so long after the beginning."""
@@ -98,6 +111,8 @@ class Trace:
             looks[f"{name}, {dc.name} Consul"] = partial(planes.look, self.context, dc, party, self.route)
             looks[f"{name}, {dc.name} tokens"] = partial(secrets.lost_tokens, self.context, dc)
             looks[f"{name}, {dc.name} CA"] = partial(secrets.authority, self.context, dc)
+            looks[f"{name}, {dc.name} gossip key"] = partial(secrets.gossip, self.context, dc)
+            looks[f"{name}, {dc.name} DNS settings"] = partial(dns.forwards, self.context.kube[dc.name])
         answers, unseen = self._until(PLANES_S, looks)
         self.unseen |= unseen
         return self._side(SOURCE, self.route.source, answers), self._side(DESTINATION, self.route.destination, answers)
@@ -109,8 +124,14 @@ class Trace:
             side = Side(dc.name, dc.context, dc.namespace, dc.primary, reachable=False)
         view, unseen = answers.get(f"{name}, {dc.name} Consul", (None, {}))
         self.unseen |= unseen
-        lost, ca = answers.get(f"{name}, {dc.name} tokens", ()), answers.get(f"{name}, {dc.name} CA", "")
-        return replace(side, consul=view, lost_tokens=lost, ca=ca)
+        return replace(
+            side,
+            consul=view,
+            lost_tokens=answers.get(f"{name}, {dc.name} tokens", ()),
+            ca=answers.get(f"{name}, {dc.name} CA", ""),
+            gossip=answers.get(f"{name}, {dc.name} gossip key", ""),
+            forwards=answers.get(f"{name}, {dc.name} DNS settings"),
+        )
 
     def _datacenter(self, party: Party) -> Datacenter:
         return next(dc for dc in self.context.federation.datacenters if dc.name == party.datacenter)
@@ -150,6 +171,9 @@ class Trace:
     def _send(self, source: Side) -> Request | None:
         upstream = choose.upstream(source, self.route)
         if source.pod is None or upstream is None:
+            entry = choose.sidecar(source)
+            if upstream is None and entry and entry.transparent:
+                self.unseen["tagged request"] = f"{entry.id} is transparent: it has no port for the destination"
             return None
         kube = self.context.kube[source.datacenter]
         try:

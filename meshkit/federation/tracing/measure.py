@@ -19,7 +19,7 @@ from meshkit.probes.mechanisms.tls import TlsTarget
 from meshkit.probes.probe import Probe, Series, Target
 from meshkit.probes.reasons import OK
 from meshkit.probes.summary import Summary, merged
-from meshkit.trace import measures
+from meshkit.trace import choose, measures
 from meshkit.trace.evidence import Measured, Side
 from meshkit.trace.hops import Route
 
@@ -27,8 +27,15 @@ Address = tuple[str, int]
 CONNECTS = 40
 """So many at once show a loss of 5% with 98% certainty: each is a packet there and one back."""
 
-CONNECT_S, PATH_S, MTU_S, HANDSHAKE_S = 2.5, 3.0, 4.5, 2.0
-GRACE_S, WINDOW_S = 3.0, 0.5
+CONNECT_S, PATH_S, MTU_S, HANDSHAKE_S = 2.5, 3.0, 6.0, 2.0
+GRACE_S, WINDOW_S = 6.0, 0.5
+"""The agent's program starts within a second; on a busy node within seconds."""
+
+CLUSTER_NAME = "kubernetes.default.svc.cluster.local."
+"""In a cluster with another domain it does not exist, which its DNS says: that is an answer too."""
+
+INSTANCES = 10
+"""Of the destination's, so many are tried beside the one that the trace follows."""
 
 
 @dataclass
@@ -44,7 +51,9 @@ class Seen:
         return {series.probe: measured(summary) for series, summary in merged(tuple(self.windows)).items()}
 
 
-def network(context: Context, route: Route, source: Side, destination: Side, seen: Seen) -> None:
+def network(  # noqa: PLR0913 - the path, how it is gone, and where to put what is seen
+    context: Context, route: Route, source: Side, destination: Side, seen: Seen, *, by_name: bool = False
+) -> None:
     """What the network between and inside the clusters does; nothing of it reaches a service."""
     probes: dict[str, list[Probe]] = {}
 
@@ -66,7 +75,9 @@ def network(context: Context, route: Route, source: Side, destination: Side, see
             for pod in where.gateway_pods[:1]:
                 add(where, f"{name}{measures.POD}", TcpTarget(pod.address, measures.GATEWAY_POD_PORT), CONNECT_S)
     there = route.destination
-    add(source, measures.DNS, DnsTarget(f"consul.service.{there.datacenter}.consul."), CONNECT_S)
+    asked = there.service if by_name else "consul"
+    add(source, measures.DNS, DnsTarget(f"{asked}.service.{there.datacenter}.consul."), CONNECT_S)
+    add(source, measures.CLUSTER_DNS, DnsTarget(CLUSTER_NAME), CONNECT_S)
     _run(context, probes, {}, seen)
 
 
@@ -81,6 +92,10 @@ def handshakes(context: Context, route: Route, source: Side, destination: Side, 
         # A bare connection makes a sidecar connect to its service: it asks its intentions only with the first bytes.
         series = Series(destination.datacenter, "", "", measures.SIDECAR)
         probes[destination.datacenter] = [Probe("sidecar", series, TcpTarget(*sidecar), 10.0, CONNECT_S)]
+        for other in _others(destination):
+            name = "{}{}:{}".format(measures.OTHER, *other)
+            series = Series(destination.datacenter, "", "", name)
+            probes[destination.datacenter].append(Probe(name, series, TcpTarget(*other), 10.0, CONNECT_S))
     for where, name, address, identity in _doors(route, source, destination):
         there = route.destination
         target = TlsTarget(
@@ -131,8 +146,15 @@ def lan_address(side: Side) -> Address | None:
 
 def sidecar_address(side: Side) -> Address | None:
     """The public listener of the service's sidecar, as registered."""
+    entry = choose.sidecar(side)
+    return (entry.address, entry.port) if entry else None
+
+
+def _others(side: Side) -> list[Address]:
+    """Sidecars of further instances that Consul sends to."""
     known = (side.consul.sidecars if side.consul else ()) or ()
-    return (known[0].address, known[0].port) if known else None
+    found = ((entry.address, entry.port) for entry in known if not entry.critical)
+    return [at for at in dict.fromkeys(found) if at != sidecar_address(side)][:INSTANCES]
 
 
 def _run(

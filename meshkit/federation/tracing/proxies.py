@@ -13,13 +13,13 @@ from meshkit.errors import MeshkitError
 from meshkit.federation.context import Context
 from meshkit.federation.together import together
 from meshkit.trace import envoy
-from meshkit.trace.evidence import Pod, Proxy
+from meshkit.trace.evidence import Pod
+from meshkit.trace.proxy import Proxy
 
-ANSWER_S = 3.0
+ANSWER_S = 4.0
 """An admin answers within milliseconds; the rest is the way through the API server."""
-CONTAINERS = ("mesh-gateway", "sidecar", "consul-dataplane", "envoy", "envoy-sidecar")
-"""Names of Envoy's container: in this project's charts, in the official one, and by hand."""
 
+READY = b"GET /ready HTTP/1.1\r\nHost: admin\r\nConnection: close\r\n\r\n"
 LINES = 50
 Counters = Mapping[str, int]
 T = TypeVar("T")
@@ -48,8 +48,7 @@ def after(
 ) -> tuple[dict[str, Proxy], dict[str, str]]:
     """Each Envoy whole, with what its counters grew by since ``earlier``, and its access log since ``began``."""
     looks: dict[str, Callable[[], Any]] = {
-        key: partial(_whole, context.kube[place.datacenter], place, earlier[key], began)
-        for key, place in places.items()
+        key: partial(_whole, context, place, earlier[key], began) for key, place in places.items()
     }
     answers, unseen = together(context.clock, looks, ANSWER_S)
     return answers, {places[key].name: why for key, why in unseen.items()}
@@ -59,7 +58,8 @@ def _counters(kube: Kube, place: Place) -> Counters:
     return _parsed(place, lambda: envoy.counters(_get(kube, place, (envoy.STATS,))[0]))
 
 
-def _whole(kube: Kube, place: Place, earlier: Counters, began: datetime) -> Proxy:
+def _whole(context: Context, place: Place, earlier: Counters, began: datetime) -> Proxy:
+    kube = context.kube[place.datacenter]
     paths = (envoy.STATS, envoy.SERVER_INFO, envoy.CERTS, envoy.CLUSTERS, envoy.CONFIG)
     stats, *rest = _get(kube, place, paths)
 
@@ -68,12 +68,23 @@ def _whole(kube: Kube, place: Place, earlier: Counters, began: datetime) -> Prox
         answers = envoy.Answers(*(envoy.document(text) for text in rest))
         return envoy.proxy(place.pod.name, answers, earlier, now)
 
-    return replace(_parsed(place, read), flags=envoy.flags(_log(kube, place), began))
+    return replace(_parsed(place, read), flags=envoy.flags(_log(kube, place), began), skew_s=_skew(context, place))
+
+
+def _skew(context: Context, place: Place) -> float | None:
+    """How far an Envoy's clock is ahead of this machine's: it dates its answers, to the second."""
+    kube = context.kube[place.datacenter]
+    try:
+        reply = kube.loopback_send(place.pod.name, place.pod.namespace, envoy.ADMIN_PORT, READY, ANSWER_S)
+    except (MeshkitError, OSError):
+        return None  # what it counted is there, and worth more
+    date = envoy.date(reply.data)
+    return (date - context.clock.now()).total_seconds() if date else None
 
 
 def _log(kube: Kube, place: Place) -> str:
     """What the Envoy's container wrote last; its access log is among it where Consul's proxy-defaults ask for one."""
-    for name in CONTAINERS:
+    for name in envoy.CONTAINERS:
         if name in place.pod.containers:
             try:
                 return kube.logs(place.pod.name, place.pod.namespace, name, lines=LINES)

@@ -1,7 +1,8 @@
-"""Whether what a cluster's Secrets hold is what its Consul knows: tokens, and the CA that its servers trust."""
+"""Whether what a cluster's Secrets hold is what its Consul knows, and what the other clusters' hold."""
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator
 
 from meshkit.backends.base import Consul, Kube, Ref
@@ -24,6 +25,12 @@ def authority(context: Context, dc: Datacenter) -> str:
     """The fingerprint of the CA that the servers trust, empty when there is none."""
     certificate = _read(context.kube[dc.name], dc, names.CA, "tls.crt")
     return inspect.inspect(certificate).fingerprint if certificate else ""
+
+
+def gossip(context: Context, dc: Datacenter) -> str:
+    """A digest of the key that gossip is encrypted with, empty when there is none; the key itself goes no further."""
+    key = _read(context.kube[dc.name], dc, names.GOSSIP, "key").strip()
+    return hashlib.sha256(key.encode()).hexdigest() if key else ""
 
 
 def _lost(kube: Kube, consul: Consul, dc: Datacenter) -> Iterator[str]:

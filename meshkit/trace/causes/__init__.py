@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from meshkit.trace.cause import Cause
-from meshkit.trace.causes import gateways, intentions, lookup, network, planes, service, sidecars, trust, xds
+from meshkit.trace.causes import clocks, gateways, intentions, lookup, network, planes, service, sidecars, trust, xds
 
 CATEGORIES: dict[str, tuple[Cause, ...]] = {
     "lookup": lookup.CAUSES,
@@ -12,6 +12,7 @@ CATEGORIES: dict[str, tuple[Cause, ...]] = {
     "gateways": gateways.CAUSES,
     "network": network.CAUSES,
     "certificates": trust.CAUSES,
+    "clocks": clocks.CAUSES,
     "intentions": intentions.CAUSES,
     "the service": service.CAUSES,
     "planes": planes.CAUSES,

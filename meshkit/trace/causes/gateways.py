@@ -4,19 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from meshkit.trace import measures, passage
-from meshkit.trace.cause import Cause, Symptom
-from meshkit.trace.evidence import EnvoyCluster, Evidence, Measured, Proxy, Side
+from meshkit.trace import choose, measures, passage
+from meshkit.trace.cause import Cause, Symptom, Weight
+from meshkit.trace.evidence import Evidence, Measured, Side
 from meshkit.trace.hops import Hop
 from meshkit.trace.places import envoys
+from meshkit.trace.proxy import EnvoyCluster, Proxy
 
 VANISHED = frozenset({"timeout_connect", "unreachable", "no_route", "refused"})
 
 
 def sides(evidence: Evidence) -> Iterator[tuple[Side, Hop]]:
-    """Both sides with the hops of their gateways; none where the path stays inside its datacenter."""
+    """Both sides with the hops of their gateways; none where the path stays inside its datacenter.
+
+    The source's is no part of the path where its sidecar goes to the other's by itself (mesh gateway mode remote).
+    """
     if evidence.route.crosses:
-        yield evidence.source, "source gateway"
+        if choose.mode(evidence) != "remote":
+            yield evidence.source, "source gateway"
         yield evidence.destination, "remote gateway"
 
 
@@ -33,10 +38,10 @@ def inside(evidence: Evidence, side: Side) -> tuple[Measured | None, Measured | 
 
 def _down(evidence: Evidence) -> Iterator[Symptom]:
     for side, hop in sides(evidence):
-        if is_up(side):
-            continue
+        if is_up(side) or (evidence.passed and side.gateway is not None):
+            continue  # a node that is not ready calls its pods so too, which go on
         wanted = side.gateway_desired or 0
-        why = "; ".join(trouble for pod in side.gateway_pods for trouble in pod.troubles)
+        why = "; ".join(trouble for pod in side.gateway_pods for trouble in pod.troubles) or side.gateway_trouble
         shown = f"0 of {wanted} ready" if wanted else "scaled to 0"
         yield Symptom(f"{side.datacenter}'s mesh gateway: {shown}{f' ({why})' if why else ''}", side.datacenter, hop)
 
@@ -60,15 +65,26 @@ def _not_known(evidence: Evidence) -> Iterator[Symptom]:
 
 
 def _wrong_address(evidence: Evidence) -> Iterator[Symptom]:
-    """The address by which the source's datacenter goes, against the address that the gateway has."""
-    view, there = evidence.source.consul, evidence.destination
-    known = view.gateways.get(there.datacenter, ()) if view and evidence.route.crosses else ()
-    real = there.gateway_address
-    wrong = [f"{host}:{port}" for host, port in known if real and (host, port) != real]
-    if real and wrong:
-        shown = f"{real[0]}:{real[1]}"
-        text = f"{evidence.source.datacenter} reaches {there.datacenter}'s gateway by {', '.join(wrong)}; it is {shown}"
-        yield Symptom(text, there.datacenter, "network", {"address": shown})
+    """The address by which each datacenter goes to the other's gateway, against the one that it has.
+
+    Connections of this path are made by the source; the way back matters to the servers.
+    """
+    ends = (evidence.source, evidence.destination)
+    for here, there in (ends, ends[::-1]) if evidence.route.crosses else ():
+        known = here.consul.gateways.get(there.datacenter, ()) if here.consul else ()
+        real = there.gateway_address
+        wrong = [f"{host}:{port}" for host, port in known if real and (host, port) != real]
+        if real and wrong and not _works(evidence, here):
+            shown = f"{real[0]}:{real[1]}"
+            text = f"{here.datacenter} reaches {there.datacenter}'s gateway by {', '.join(wrong)}; it is {shown}"
+            weight: Weight | None = None if here is evidence.source else "degrades"
+            yield Symptom(text, there.datacenter, "network", {"address": shown}, weight)
+
+
+def _works(evidence: Evidence, here: Side) -> bool:
+    """A gateway may have more addresses than its Service knows: what a datacenter goes by leads there all the same."""
+    names = (measures.THERE, measures.AT_REMOTE_GATEWAY) if here is evidence.source else (measures.BACK,)
+    return all(name in evidence.measured and evidence.measured[name].ok for name in names)
 
 
 def _wrong_inside(evidence: Evidence) -> Iterator[Symptom]:
@@ -77,15 +93,23 @@ def _wrong_inside(evidence: Evidence) -> Iterator[Symptom]:
     pods = {pod.address for pod in side.gateway_pods}
     real = side.gateway_service
     wrong = [host for host, _ in known if real and host != real[0] and host not in pods]
-    if wrong and len(wrong) == len(known):
+    tried, _ = inside(evidence, side)
+    if wrong and len(wrong) == len(known) and not (tried and tried.ok):
         text = f"sidecars of {side.datacenter} reach their gateway by {wrong[0]}, which is neither Service nor pod"
         yield Symptom(text, side.datacenter, "source gateway")
+
+
+def _deselected(evidence: Evidence) -> Iterator[Symptom]:
+    for side, hop in sides(evidence):
+        if side.deselected:
+            text = f"the selector of Service {side.deselected[0]} in {side.datacenter} fits no pod of the gateway"
+            yield Symptom(text, side.datacenter, hop, {"service": side.deselected[0]})
 
 
 def _service_dead(evidence: Evidence) -> Iterator[Symptom]:
     for side, hop in sides(evidence):
         by_service, by_pod = inside(evidence, side)
-        if by_service and by_pod and by_pod.ok and by_service.reason in VANISHED:
+        if not side.deselected and by_service and by_pod and by_pod.ok and by_service.reason in VANISHED:
             text = f"in {side.datacenter} the gateway answers at its pod, and not at its Service ({by_service.reason})"
             yield Symptom(text, side.datacenter, hop)
 
@@ -118,9 +142,10 @@ def _source_vanishes(evidence: Evidence) -> bool:
 
 
 def _listens(evidence: Evidence) -> bool:
-    """The sidecar's registered port is among those that its pod listens on."""
-    pod, view = evidence.destination.pod, evidence.destination.consul
+    """The sidecar's registered port is among those that its pod listens on, or its Envoy says that it does."""
+    pod, view, proxy = evidence.destination.pod, evidence.destination.consul, evidence.destination.sidecar
     ports = {port for _, port in (pod.listening or ())} if pod else set()
+    ports |= {port for _, port in proxy.listeners.values()} if proxy else set()
     return any(entry.port in ports and pod and entry.address == pod.address for entry in (view and view.sidecars) or ())
 
 
@@ -133,7 +158,8 @@ def _sidecar_vanishes(evidence: Evidence) -> bool:
     tried = passage.service_cluster(evidence.destination.gateway, evidence.route.destination)
     begun = bool(tried and evidence.destination.gateway and _begun(evidence.destination.gateway, tried))
     arrived = evidence.destination.sidecar is None or passage.accepted(evidence.destination.sidecar)
-    return bool(own and not own.ok and direct and direct.ok and begun and not arrived)
+    alone = all(other.ok for name, other in evidence.measured.items() if name.startswith(measures.OTHER))
+    return bool(alone and own and not own.ok and direct and direct.ok and begun and not arrived)
 
 
 def _begun(proxy: Proxy, cluster: EnvoyCluster) -> bool:
@@ -208,6 +234,15 @@ CAUSES = (
         "the lan address in the catalog against the gateway's Service and pods",
         "{kubectl} rollout restart deployment consul-mesh-gateway",
         _wrong_inside,
+    ),
+    Cause(
+        "gateway_deselected",
+        "remote gateway",
+        "a Service of a mesh gateway has a selector that fits none of its pods",
+        "connections to the Service are refused, those to the pods work",
+        "the Service's selector against the labels of the gateway's pods",
+        "meshkit federate writes its Services again; {kubectl} get service {service} -o yaml",
+        _deselected,
     ),
     Cause(
         "service_address_dead",

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from meshkit.trace import choose, measures
-from meshkit.trace.cause import Cause, Symptom
+from meshkit.trace.cause import Cause, Symptom, Weight
 from meshkit.trace.evidence import ChainTarget, Evidence, Instance
 
 NAMES_SHOWN = 6
-DNS_REASONS = frozenset({"name_not_found", "name_no_data", "dns_failed", "dns_refused", "timeout_resolve"})
+SILENT = frozenset({"timeout_resolve", "timeout_reply", "refused", "unreachable", "no_route"})
+NOT_RESOLVED = SILENT | {"name_not_found", "name_no_data", "dns_failed", "dns_refused"}
 
 
 def _source_not_registered(evidence: Evidence) -> Iterator[Symptom]:
@@ -28,6 +29,8 @@ def _upstream_missing(evidence: Evidence) -> Iterator[Symptom]:
     entry = choose.sidecar(evidence.source)
     if entry is None or choose.upstream(evidence.source, evidence.route):
         return
+    if entry.transparent and not evidence.route.crosses:
+        return  # across datacenters it needs one all the same
     shown = [f"{u.service} in {u.datacenter or evidence.source.datacenter}" for u in entry.upstreams][:NAMES_SHOWN]
     listed = f"it has {', '.join(shown)}" if shown else "it has none"
     yield Symptom(f"{entry.id} has no upstream {evidence.route.destination}: {listed}", evidence.source.datacenter)
@@ -73,7 +76,8 @@ def _redirected(evidence: Evidence) -> Iterator[Symptom]:
         elsewhere = (target.service, target.datacenter) != (there.service, there.datacenter)
         if elsewhere and not target.passing:
             text = f"{there.service} is redirected to {target.service} in {target.datacenter}, where "
-            yield Symptom(text + _none(target), evidence.source.datacenter)
+            weight: Weight | None = None if target.passing == 0 else "fallback"
+            yield Symptom(text + _none(target), evidence.source.datacenter, weight=weight)
 
 
 def _failover_dead(evidence: Evidence) -> Iterator[Symptom]:
@@ -86,7 +90,9 @@ def _failover_dead(evidence: Evidence) -> Iterator[Symptom]:
         yield Symptom(text, evidence.source.datacenter, weight="note")
         return
     shown = "; ".join(f"{target.datacenter}: {_none(target)}" for target in (*_first(evidence), *spare))
-    yield Symptom(f"neither the service nor where it fails over to has instances: {shown}", evidence.source.datacenter)
+    text = f"neither the service nor where it fails over to has instances: {shown}"
+    counted = all(target.passing == 0 for target in _first(evidence))
+    yield Symptom(text, evidence.source.datacenter, weight=None if counted else "fallback")
 
 
 def _first(evidence: Evidence) -> tuple[ChainTarget, ...]:
@@ -99,10 +105,27 @@ def _none(target: ChainTarget) -> str:
 
 
 def _dns(evidence: Evidence) -> Iterator[Symptom]:
-    seen = evidence.measured.get(measures.DNS)
-    if seen and seen.reason in DNS_REASONS:
-        text = f"pods of {evidence.source.datacenter} can't resolve names under .consul: {seen.reason}"
-        yield Symptom(text, evidence.source.datacenter)
+    """A fault where the source asks by name, or the cluster's DNS is meant to ask Consul."""
+    seen, here = evidence.measured.get(measures.DNS), evidence.source
+    if seen is None or seen.reason not in NOT_RESOLVED or _dns_silent(evidence):
+        return
+    weight: Weight | None = "breaks" if evidence.by_name else "degrades" if here.forwards else None
+    why = {True: "a zone consul that leads to nobody who answers", False: "no zone consul"}.get(here.forwards is True)
+    known = f", whose DNS has {why}" if here.forwards is not None else ""
+    yield Symptom(f"pods of {here.datacenter}{known}, get {seen.reason}", here.datacenter, weight=weight)
+
+
+def _cluster_dns(evidence: Evidence) -> Iterator[Symptom]:
+    if _dns_silent(evidence):
+        reason = evidence.measured[measures.CLUSTER_DNS].reason
+        text = f"pods of {evidence.source.datacenter} get no answer from the cluster's DNS, whatever they ask: {reason}"
+        yield Symptom(text, evidence.source.datacenter, weight="breaks" if evidence.by_name else None)
+
+
+def _dns_silent(evidence: Evidence) -> bool:
+    """Neither kind of name is answered; that a name does not exist is an answer."""
+    seen = [evidence.measured.get(name) for name in (measures.DNS, measures.CLUSTER_DNS)]
+    return all(found is not None and found.reason in SILENT and found.failed == found.sent for found in seen)
 
 
 CAUSES = (
@@ -179,11 +202,21 @@ CAUSES = (
         _redirected,
     ),
     Cause(
+        "cluster_dns_down",
+        "lookup",
+        "the cluster's DNS does not answer",
+        "pods find nothing by name, Consul's servers included when they next start; what is connected stays so",
+        "look-ups from the probe's pod, of the cluster's own names and of those under .consul, all without an answer",
+        "{kubectl_all} -n kube-system get pods,endpointslices -l k8s-app=kube-dns",
+        _cluster_dns,
+        weight="degrades",
+    ),
+    Cause(
         "dns_not_forwarded",
         "lookup",
-        "pods can't resolve names under .consul",
+        "the cluster's DNS does not ask Consul about names under .consul",
         "programs that look services up by name find nothing; upstreams of sidecars are not concerned",
-        "a look-up from the probe's pod, by the cluster's own DNS",
+        "a look-up from the probe's pod, by the cluster's own DNS; a fault with --by-name, or where a zone is set up",
         "forward zone consul to the Service consul-dns: {kubectl_all} -n kube-system edit configmap coredns",
         _dns,
         weight="note",

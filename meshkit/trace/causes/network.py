@@ -25,6 +25,8 @@ def _pair(evidence: Evidence) -> tuple[Measured, Measured] | None:
     if there is None or back is None or wrong:
         return None
     for side in (evidence.source, evidence.destination):
+        if side.gateway_address is None or side.deselected:
+            return None  # whether what was tried is its address at all is not known
         by_service, _ = gateways.inside(evidence, side)
         if not gateways.is_up(side) or (by_service and not by_service.ok):
             return None
@@ -84,14 +86,17 @@ def _refused(evidence: Evidence) -> Iterator[Symptom]:
         yield Symptom(text + ", though the gateway runs")
 
 
+def _lossy(seen: Measured) -> bool:
+    lost = seen.failed + seen.resent
+    return lost >= LOST_AT_LEAST and lost > LOSS * seen.sent and seen.failed < seen.sent
+
+
 def _loss(evidence: Evidence) -> Iterator[Symptom]:
     ends = (evidence.source.datacenter, evidence.destination.datacenter)
     for name, (begin, end) in ((measures.THERE, ends), (measures.BACK, ends[::-1])):
         seen = evidence.measured.get(name)
-        if seen is None or seen.failed == seen.sent:
-            continue
-        lost = seen.failed + seen.resent
-        if lost >= LOST_AT_LEAST and lost > LOSS * seen.sent:
+        if seen and _lossy(seen):
+            lost = seen.failed + seen.resent
             text = f"of {seen.sent} connections from {begin} to {end}, {lost} lost a packet"
             heavy = lost > HEAVY_LOSS * seen.sent and not evidence.passed
             yield Symptom(text, begin, weight="fallback" if heavy else None)
@@ -112,10 +117,10 @@ def _black_hole(evidence: Evidence) -> Iterator[Symptom]:
 
 
 def _swallowed(evidence: Evidence) -> bool:
-    """Connections are made and handshakes hang from afar, while they are answered inside the cluster."""
+    """Connections are made at once and handshakes hang from afar, while they are answered inside the cluster."""
     there, afar = evidence.measured.get(measures.THERE), evidence.measured.get(measures.AT_REMOTE_GATEWAY)
     near = evidence.measured.get(measures.AT_OWN_GATEWAY)
-    return bool(there and there.ok and afar and afar.reason == "timeout_tls" and near and near.ok)
+    return bool(there and there.ok and not _lossy(there) and afar and afar.reason == "timeout_tls" and near and near.ok)
 
 
 def _handshake_blocked(evidence: Evidence) -> Iterator[Symptom]:

@@ -22,7 +22,7 @@ def _target(evidence: Evidence) -> tuple[str, int] | None:
     proxy, entry = evidence.destination.sidecar, choose.sidecar(evidence.destination)
     cluster = proxy.clusters.get(passage.LOCAL_APP) if proxy else None
     if cluster and cluster.endpoints:
-        return cluster.endpoints[0][:2]
+        return cluster.endpoints[0][:2] if cluster.endpoints[0][1] else None  # a Unix socket has no port
     return entry.local if entry and entry.local[1] else None
 
 
@@ -128,14 +128,18 @@ def _closes(evidence: Evidence) -> Iterator[Symptom]:
     request, proxy = evidence.request, evidence.destination.sidecar
     received = proxy.grew("cluster.local_app.", "upstream_cx_rx_bytes_total") if proxy else 0
     if request and request.ended == "closed" and _served(evidence) and not received and not passage.denied(proxy):
-        yield Symptom("the service accepted the connection and closed it without a byte")
+        chain = evidence.source.consul.chain if evidence.source.consul else None
+        spoken = chain.protocol if chain else "tcp"
+        maybe = "; it was sent HTTP, which it may not speak" if spoken == "tcp" else ""
+        yield Symptom(f"the service accepted the connection and closed it without a byte{maybe}")
 
 
 def _slow(evidence: Evidence) -> Iterator[Symptom]:
-    request = evidence.request
+    request, proxy = evidence.request, evidence.destination.sidecar
     if request is None or not _served(evidence):
         return
-    if request.ended == "timeout":
+    answered = proxy is not None and proxy.grew("cluster.local_app.", "upstream_cx_rx_bytes_total") > 0
+    if request.ended == "timeout" and not answered:  # else its answer was lost on the way
         yield Symptom(f"the service took the request and did not answer within {request.took_s:.1f} s")
     way = evidence.measured.get(measures.THROUGH)
     spent = 3 * way.total_s if way and way.total_s else 0.0

@@ -6,9 +6,11 @@ from collections.abc import Iterator
 
 from meshkit.trace import choose, measures, passage
 from meshkit.trace.cause import Cause, Symptom
-from meshkit.trace.evidence import Evidence, Proxy, Side
+from meshkit.trace.envoy import CONTAINERS
+from meshkit.trace.evidence import ConsulView, Evidence, Side
 from meshkit.trace.hops import Hop
 from meshkit.trace.places import envoys, sides
+from meshkit.trace.proxy import Proxy
 
 OVERFLOWS = ("upstream_cx_overflow", "upstream_rq_pending_overflow", "downstream_cx_overflow", "limited_connections")
 
@@ -23,6 +25,9 @@ def _stale_address(evidence: Evidence) -> Iterator[Symptom]:
     for side, hop in sides(evidence):
         entry = choose.sidecar(side)
         name = "source" if hop == "source sidecar" else "destination"
+        seen = evidence.measured.get(measures.SIDECAR) if side is evidence.destination else None
+        if seen and seen.ok:
+            continue  # it belongs to a machine that is no pod
         if entry and side.reachable and side.pod is None and f"{name}'s pod" not in evidence.unseen:
             text = f"{entry.id} is registered with {entry.address}, which no pod of {side.datacenter} has"
             yield Symptom(text, side.datacenter, hop, {"id": entry.id, "node": entry.node})
@@ -35,7 +40,8 @@ def _down(evidence: Evidence) -> Iterator[Symptom]:
             continue
         listening = pod.listening
         silent = listening is not None and not any(port == entry.port for _, port in listening)
-        if silent or (pod.troubles and not pod.ready):
+        ailing = [trouble for trouble in pod.troubles if trouble.partition(":")[0] in CONTAINERS]
+        if silent or (ailing and not pod.ready):
             why = "; ".join(pod.troubles) or f"nothing listens on port {entry.port}"
             yield Symptom(f"no Envoy runs in pod {pod.name}: {why}", side.datacenter, hop, {"pod": pod.name})
 
@@ -103,17 +109,34 @@ def _mode(evidence: Evidence) -> Iterator[Symptom]:
     upstream, view = choose.upstream(evidence.source, evidence.route), evidence.source.consul
     if upstream is None or view is None or not evidence.route.crosses:
         return
-    mode = upstream.mode or view.gateway_mode
-    if mode not in ("local", "remote"):
+    mode = choose.mode(evidence)
+    if mode not in ("local", "remote") and not _dials_gateways(evidence, view):
         shown = mode or "not set"
         text = f"the upstream's mesh gateway mode is {shown}: its Envoy dials pods of another cloud directly"
         yield Symptom(text, evidence.source.datacenter)
 
 
+def _dials_gateways(evidence: Evidence, view: ConsulView) -> bool:
+    """The mode may stand elsewhere, as in service-defaults: what the source's Envoy was given decides."""
+    cluster = passage.service_cluster(evidence.source.sidecar, evidence.route.destination)
+    known = {*view.lan_gateways, *view.gateways.get(evidence.destination.datacenter, ())}
+    return bool(cluster and known & {(address, port) for address, port, _ in cluster.endpoints})
+
+
+def _instance(evidence: Evidence) -> Iterator[Symptom]:
+    """The mesh spreads requests over all instances, of which the trace follows one."""
+    for name, seen in evidence.measured.items():
+        if name.startswith(measures.OTHER) and seen.failed == seen.sent:
+            address = name.removeprefix(measures.OTHER)
+            text = f"the instance at {address} ends connections with {seen.reason}: requests that it gets fail"
+            yield Symptom(text, weight="degrades" if evidence.passed else None, names={"address": address})
+
+
 def _ejected(evidence: Evidence) -> Iterator[Symptom]:
+    """On the path, and with no other endpoint left."""
     for proxy, side, hop in envoys(evidence):
-        for cluster in proxy.clusters.values():
-            for address, port, trouble in cluster.endpoints:
+        for cluster in passage.on_path(proxy, evidence):
+            for address, port, trouble in cluster.endpoints if not cluster.healthy else ():
                 if "outlier" in trouble:
                     text = f"{proxy.id} has ejected {address}:{port} of {cluster.name.partition('.')[0]}"
                     yield Symptom(text, side.datacenter, hop)
@@ -206,6 +229,17 @@ CAUSES = (
         "failed_outlier_check in its /clusters",
         "mend what made it fail; it comes back by itself, as passive_health_check says in service-defaults",
         _ejected,
+        weight="fallback",
+    ),
+    Cause(
+        "instance_unreachable",
+        "remote sidecar",
+        "one of the destination's instances does not answer in its own cluster",
+        "some requests fail and others pass",
+        "a connection from the cluster's probe to the sidecar of every instance",
+        "is its pod gone? deregister it, or restart the pod: {kubectl_all} get pods -A -o wide | grep {destination}",
+        _instance,
+        weight="fallback",
     ),
     Cause(
         "no_endpoint",

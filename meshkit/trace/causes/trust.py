@@ -1,15 +1,14 @@
-"""What is wrong with certificates: run out, not valid yet, of another CA, trust domain or service; clocks apart."""
+"""What is wrong with certificates: run out, not valid yet, of another CA, trust domain or service."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
-from meshkit.trace import measures
+from meshkit.trace import clocks, measures
 from meshkit.trace.cause import Cause, Symptom, Weight
 from meshkit.trace.evidence import Evidence
 from meshkit.trace.places import sides
 
-SKEW_S = 30.0
 LIFE_LEFT = 0.1
 """Leaves live 72 h and are renewed after two thirds of that; a tenth is left only when renewal fails."""
 
@@ -17,7 +16,7 @@ LIFE_LEFT = 0.1
 def _expired(evidence: Evidence) -> Iterator[Symptom]:
     for side, hop in sides(evidence):
         leaf = side.sidecar.leaf if side.sidecar else None
-        if leaf and leaf.not_after < evidence.taken_at:
+        if leaf and leaf.not_after < clocks.now(evidence):
             yield Symptom(
                 f"the certificate of {leaf.spiffe} ended {leaf.not_after:%Y-%m-%d %H:%M} UTC", side.datacenter, hop
             )
@@ -37,9 +36,9 @@ def _reason(evidence: Evidence, name: str) -> str:
 def _expiring(evidence: Evidence) -> Iterator[Symptom]:
     for side, hop in sides(evidence):
         leaf = side.sidecar.leaf if side.sidecar else None
-        if leaf is None or leaf.not_after < evidence.taken_at:
+        if leaf is None or leaf.not_after < clocks.now(evidence):
             continue
-        left, life = leaf.not_after - evidence.taken_at, leaf.not_after - leaf.not_before
+        left, life = leaf.not_after - clocks.now(evidence), leaf.not_after - leaf.not_before
         if left < LIFE_LEFT * life:
             hours = left.total_seconds() / 3600
             yield Symptom(
@@ -50,19 +49,17 @@ def _expiring(evidence: Evidence) -> Iterator[Symptom]:
 def _not_yet(evidence: Evidence) -> Iterator[Symptom]:
     for side, hop in sides(evidence):
         leaf = side.sidecar.leaf if side.sidecar else None
-        if leaf and leaf.not_before > evidence.taken_at:
+        if leaf and leaf.not_before > clocks.now(evidence):
             text = f"{leaf.service}'s certificate begins {leaf.not_before:%Y-%m-%d %H:%M} UTC, which is not yet"
             yield Symptom(text, side.datacenter, hop)
 
 
-def _skew(evidence: Evidence) -> Iterator[Symptom]:
-    known = [side for side in evidence.sides if side.skew_s is not None]
-    for side in known:
-        if side.skew_s is not None and abs(side.skew_s) > SKEW_S:
-            word = "ahead of" if side.skew_s > 0 else "behind"
-            yield Symptom(
-                f"{side.datacenter}'s clock is {abs(side.skew_s):.0f} s {word} this machine's", side.datacenter
-            )
+def _root_ended(evidence: Evidence) -> Iterator[Symptom]:
+    for side in evidence.sides:
+        ends = side.consul.root_ends if side.consul else None
+        if ends and ends < clocks.now(evidence):
+            text = f"the root of the mesh's CA in {side.datacenter} ended {ends:%Y-%m-%d %H:%M} UTC"
+            yield Symptom(text, side.datacenter)
 
 
 def _other_service(evidence: Evidence) -> Iterator[Symptom]:
@@ -118,7 +115,26 @@ def _server_ca(evidence: Evidence) -> Iterator[Symptom]:
         yield Symptom(f"the servers of {names} trust different CAs", evidence.destination.datacenter, weight=weight)
 
 
+def _gossip_keys(evidence: Evidence) -> Iterator[Symptom]:
+    known = {side.gossip for side in evidence.sides if side.gossip}
+    if len(known) > 1:
+        names = " and ".join(side.datacenter for side in evidence.sides)
+        weight: Weight = "degrades" if evidence.passed else "fallback"
+        yield Symptom(
+            f"the clusters of {names} hold different gossip keys", evidence.destination.datacenter, weight=weight
+        )
+
+
 CAUSES = (
+    Cause(
+        "root_expired",
+        "remote sidecar",
+        "the root of the mesh's CA has run out",
+        "every handshake in the mesh fails, whatever its leaf",
+        "the active root's end in /v1/connect/ca/roots",
+        "rotate the root: {kubectl} exec consul-server-0 -- consul connect ca set-config, with a new private key",
+        _root_ended,
+    ),
     Cause(
         "leaf_expired",
         "remote sidecar",
@@ -175,14 +191,14 @@ CAUSES = (
         weight="fallback",
     ),
     Cause(
-        "clock_skew",
+        "gossip_key_differs",
         "planes",
-        "a cluster's clock is wrong",
-        "certificates are not valid yet or have run out; tokens are refused",
-        "the API server's Date against this machine's time",
-        "set the clocks: {kubectl_all} get nodes, then chronyc tracking on them",
-        _skew,
-        weight="degrades",
+        "the datacenters encrypt gossip with different keys",
+        "servers do not see each other, or will not once they restart; members of the other datacenter are failed",
+        "the gossip key in both clusters' Secrets, compared by digest",
+        "meshkit federate puts the federation's key back in every cluster; then restart the servers there",
+        _gossip_keys,
+        weight="fallback",
     ),
     Cause(
         "leaf_expiring",

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from meshkit.trace.cause import Cause, Symptom
+from meshkit.trace.cause import Cause, Symptom, Weight
 from meshkit.trace.evidence import Evidence
+from meshkit.trace.hops import Hop
 from meshkit.trace.places import envoys
 
 SHOWN = 240
@@ -27,9 +28,21 @@ def _disconnected(evidence: Evidence) -> Iterator[Symptom]:
 
 
 def _rejected(evidence: Evidence) -> Iterator[Symptom]:
+    """What is not of this path is a note: Envoy keeps its word on it, even of what nobody wants any longer."""
     for proxy, side, hop in envoys(evidence):
-        for words in proxy.rejected[:1]:
-            yield Symptom(f"{proxy.id} in pod {proxy.pod} refuses {words[:SHOWN]}", side.datacenter, hop)
+        for words in sorted(proxy.rejected, key=lambda words: not _concerns(evidence, hop, words))[:1]:
+            text = f"{proxy.id} in pod {proxy.pod} refuses {words[:SHOWN]}"
+            weight: Weight | None = None if _concerns(evidence, hop, words) else "note"
+            yield Symptom(text, side.datacenter, hop, weight=weight)
+
+
+def _concerns(evidence: Evidence, hop: Hop, words: str) -> bool:
+    """Whether the path goes by what was refused; its name comes first, and a gateway has one listener for all."""
+    there = evidence.route.destination
+    if hop == "source sidecar":
+        listener = words.startswith((f"{there.service}?", f"{there.service}:"))
+        return listener or f"{there.service}.default.{there.datacenter}" in words
+    return hop != "remote sidecar" or words.startswith(("public_listener", "local_app"))
 
 
 def _warming(evidence: Evidence) -> Iterator[Symptom]:

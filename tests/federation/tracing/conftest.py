@@ -98,7 +98,10 @@ def _envoys(shop: Shop) -> None:
         "frontend": envoy.pages(
             "frontend-proxy",
             clusters={FAR: ("10.43.0.10", 443)},
-            listeners={"public_listener:10.25.1.5:20000": ("10.25.1.5", 20000)},
+            listeners={
+                "public_listener:10.25.1.5:20000": ("10.25.1.5", 20000),
+                "backend?dc=aks:127.0.0.1:9000": ("127.0.0.1", 9000),
+            },
             spiffe=f"{identity}/eks/svc/frontend",
         ),
         shop.gateway("eks"): envoy.pages(

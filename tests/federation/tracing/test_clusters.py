@@ -1,11 +1,15 @@
-"""The kernel's own table of sockets, as it stands in /proc/net/tcp and tcp6 of a little-endian machine."""
+"""What a cluster says of its pods, and the kernel of their sockets (/proc/net/tcp and tcp6, little-endian)."""
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
+from meshkit.federation.tracing import clusters
 from meshkit.federation.tracing.clusters import parsed
 
+QUOTA = {"type": "ReplicaFailure", "status": "True", "message": "exceeded quota: pods=3"}
 HEAD = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid"
 
 
@@ -40,3 +44,25 @@ def test_half_open_connections(state: str, resent: int, fresh: bool) -> None:  #
 def test_what_is_no_row_is_left_out(line: str) -> None:
     """A kernel without IPv6 has one table."""
     assert parsed([line]) == (frozenset(), frozenset())
+
+
+@pytest.mark.parametrize(
+    ("workload", "why"),
+    [
+        (None, ""),
+        ({"status": {}}, ""),
+        ({"status": {"conditions": [QUOTA | {"status": "False"}]}}, ""),
+        ({"status": {"conditions": [QUOTA]}}, "exceeded quota: pods=3"),
+    ],
+)
+def test_why_a_deployment_has_no_pods(workload: dict[str, Any] | None, why: str) -> None:
+    """By its own condition: a quota, a webhook, a missing service account."""
+    assert clusters._trouble(workload) == why
+
+
+def test_a_pod_that_no_node_takes_says_why() -> None:
+    """The scheduler's own words."""
+    condition = {"type": "PodScheduled", "status": "False", "message": "0/1 nodes are available"}
+    found = {"metadata": {"name": "gateway", "namespace": "consul"}, "status": {"conditions": [condition]}}
+
+    assert clusters.pod(found).troubles == ("not scheduled: 0/1 nodes are available",)

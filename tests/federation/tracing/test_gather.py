@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
 from fakes import envoy
+from fakes.clock import START
 from federation.tracing.conftest import ROUTE, SOCKETS, Shop
+from meshkit.backends.base import Ref
+from meshkit.consul import names
 from meshkit.errors import UnreachableError
 from meshkit.federation.tracing.gather import Trace
-from meshkit.trace import measures
+from meshkit.federation.tracing.measure import CLUSTER_NAME
+from meshkit.trace import clocks, measures
 from meshkit.trace.diagnosis import diagnose
 from meshkit.trace.evidence import Evidence
 
@@ -165,3 +171,117 @@ def test_a_port_that_nobody_listens_on_is_named(shop: Shop) -> None:
     shop.cluster("eks").loopback.replies.clear()
 
     assert named(shop.trace())[1] in ("wrong_port", "sidecar_down")
+
+
+def test_each_envoys_clock_is_read(shop: Shop) -> None:
+    """By the date of its admin's answers, which the faked Envoys of aks have four days ahead."""
+    shop.cluster("aks").loopback.date = START + timedelta(days=4)
+
+    seen = shop.trace()
+
+    assert seen.destination.sidecar
+    assert seen.source.sidecar
+    assert abs((seen.destination.sidecar.skew_s or 0) - 4 * 86400) < clocks.SKEW_S
+    assert abs(seen.source.sidecar.skew_s or 0) < clocks.SKEW_S
+
+
+def test_an_admin_without_a_date_has_no_clock(shop: Shop) -> None:
+    """What it counted is there all the same."""
+    shop.cluster("aks").loopback.date = None
+
+    seen = shop.trace()
+
+    assert seen.destination.sidecar
+    assert seen.destination.sidecar.skew_s is None
+
+
+def test_a_name_is_looked_up_as_the_source_would(shop: Shop) -> None:
+    """The destination's own with --by-name, else any; and the cluster's own names beside it."""
+    Trace(shop.mesh.context(), ROUTE, by_name=True)()
+    shop.trace()
+
+    asked = [
+        probe["target"]["name"]
+        for request in shop.cluster("eks").agents.requests
+        for probe in request["probes"]
+        if probe["series"]["probe"] in (measures.DNS, measures.CLUSTER_DNS)
+    ]
+    assert asked == ["backend.service.aks.consul.", CLUSTER_NAME, "consul.service.aks.consul.", CLUSTER_NAME]
+
+
+def test_every_instance_is_tried(shop: Shop) -> None:
+    """One that Consul would not send to is not, and neither is the same address twice."""
+    held = shop.mesh.wan.store("aks").health["backend", True]
+    for address, status in (("10.25.0.6", "passing"), ("10.25.0.7", "critical"), ("10.25.0.5", "passing")):
+        entry = deepcopy(held[0])
+        entry["Service"]["Address"] = address
+        entry["Checks"] = [{"Name": "app", "Status": status}]
+        held.append(entry)
+
+    seen = shop.trace()
+
+    assert [name for name in seen.measured if name.startswith(measures.OTHER)] == [f"{measures.OTHER}10.25.0.6:20000"]
+
+
+def test_gossip_keys_are_compared_by_digest(shop: Shop) -> None:
+    """Both clusters hold the same, and the key is in no evidence."""
+    seen = shop.trace()
+    held = shop.mesh.context().state.secrets()
+
+    assert held
+    assert seen.source.gossip == seen.destination.gossip != ""
+    assert held.gossip.reveal() not in repr(seen)
+
+
+def test_another_gossip_key_is_named(shop: Shop) -> None:
+    """Somebody has written a new one into one cluster."""
+    cluster = shop.cluster("aks")
+    secret = cluster.get(Ref("Secret", names.GOSSIP, "consul"))
+    assert secret
+    cluster.put(secret | {"data": {"key": "b3RoZXI="}})
+
+    assert named(shop.trace()) == ("degraded", "gossip_key_differs", "planes")
+
+
+@pytest.mark.parametrize(
+    ("place", "text", "forwards"),
+    [
+        ("coredns", ".:53 {\n  kubernetes cluster.local\n}\n", False),
+        ("coredns", ".:53 {\n  errors\n}\nconsul:53 {\n  forward . 10.43.0.9\n}\n", True),
+        ("coredns", "consul {\n  forward . 10.43.0.9\n}\n", True),
+        ("coredns", "consul.example:53 {\n  forward . 10.43.0.9\n}\n", False),
+        ("coredns", ".:53 {\n  forward consul 10.43.0.9\n}\n", True),
+        ("coredns", ".:53 {\n  # consul:53 {\n}\n", False),
+        ("coredns", "example.com, dns://consul:53 {\n}\n", True),
+        ("coredns-custom", "consul:53 {\n  errors\n}\n", True),
+        ("kube-dns", '{"consul": ["10.43.0.9"]}', True),
+        ("elsewhere", "consul:53 {\n}\n", False),
+    ],
+)
+def test_whether_dns_is_meant_to_ask_consul(shop: Shop, place: str, text: str, forwards: bool) -> None:  # noqa: FBT001 - a column
+    """By the server blocks and stub domains of the cluster's DNS."""
+    shop.cluster("eks").put(
+        {"kind": "ConfigMap", "metadata": {"name": place, "namespace": "kube-system"}, "data": {"Corefile": text}}
+    )
+
+    assert shop.trace().source.forwards is forwards
+
+
+def test_a_selector_that_fits_no_gateway_is_named(shop: Shop) -> None:
+    """Somebody renamed a label."""
+    cluster = shop.cluster("aks")
+    service = cluster.get(Ref("Service", names.GATEWAY_SERVICE, "consul"))
+    assert service
+    service["spec"]["selector"] = {"app": "gateway"}
+    cluster.put(service)
+    shop.cluster("eks").loopback.replies.clear()
+
+    assert named(shop.trace()) == ("broken", "gateway_deselected", "remote gateway")
+
+
+def test_a_transparent_sidecar_is_told_of(shop: Shop) -> None:
+    """There is no port through which a request could be sent."""
+    proxy = shop.mesh.wan.store("eks").health["frontend", True][0]["Service"]["Proxy"]
+    proxy |= {"Upstreams": [], "Mode": "transparent"}
+
+    assert "frontend-proxy is transparent" in shop.trace().unseen["tagged request"]

@@ -1,0 +1,240 @@
+"""What must not be named: a wrong name is worse than none, and what is measured badly is no evidence."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from fakes import changes
+from fakes import evidence as seen
+from fakes.cases import DEAD, HEAVY, NO_REPLY
+from fakes.evidence import FAR, TIMEOUT, healthy
+from meshkit.trace import measures
+from meshkit.trace.diagnosis import Diagnosis, diagnose
+from meshkit.trace.evidence import ChainTarget, Evidence, Measured
+from meshkit.trace.hops import Party, Route
+from meshkit.trace.proxy import EnvoyCluster
+
+
+def named(evidence: Evidence) -> tuple[str, str]:
+    """Verdict and cause."""
+    found = diagnose(evidence)
+    return found.verdict, found.cause.code if found.cause else ""
+
+
+def codes(found: Diagnosis) -> set[str]:
+    """Everything that was found."""
+    return {finding.code for finding in (found.cause, *found.beside) if finding}
+
+
+def test_a_service_whose_answer_was_lost_is_not_slow() -> None:
+    """Its sidecar had the answer; of what is lost on the way, the network is named."""
+    unanswered = seen.with_request(healthy(), **NO_REPLY)
+
+    assert named(unanswered) == ("unknown", "")
+    assert named(seen.with_measured(unanswered, THERE=HEAVY)) == ("broken", "packet_loss")
+
+
+def test_a_lossy_way_is_no_black_hole() -> None:
+    """A handshake that hangs where connections lose packets too says nothing of their size."""
+    lossy = Measured("ok", sent=40, resent=6)
+    hangs, unsearched = Measured("timeout_tls"), Measured("timeout_reply")
+    evidence = seen.with_measured(healthy(), THERE=lossy, AT_REMOTE_GATEWAY=hangs, MTU=unsearched)
+
+    assert named(seen.with_request(evidence, **NO_REPLY)) == ("broken", "packet_loss")
+
+
+@pytest.mark.parametrize("side", ["source", "destination"])
+def test_a_gateway_whose_address_is_not_known_is_not_called_cut_off(side: str) -> None:
+    """What was tried may not have been its address."""
+    evidence = changes.cut(source=False, destination=False)(healthy())
+    unseen = replace(getattr(evidence, side), gateway_address=None)
+
+    assert named(evidence) == ("broken", "link_cut")
+    assert named(replace(evidence, **{side: unseen})) == ("unknown", "")
+
+
+def test_a_port_is_not_called_blocked_where_only_one_side_was_measured() -> None:
+    """The other direction would tell."""
+    evidence = seen.with_measured(seen.with_request(healthy(), **NO_REPLY), THERE=TIMEOUT)
+    measured = {name: found for name, found in evidence.measured.items() if name != measures.BACK}
+
+    assert named(replace(evidence, measured=measured)) == ("unknown", "")
+
+
+def test_the_sources_gateway_is_no_part_of_a_path_that_goes_around_it() -> None:
+    """With mesh gateway mode remote, that it is down breaks nothing."""
+    evidence = seen.with_source(changes.remote_mode(healthy()), gateway_ready=0, gateway=None)
+
+    assert "gateway_down" not in codes(diagnose(evidence))
+
+
+def test_a_mode_that_stands_elsewhere_is_believed_by_what_it_does() -> None:
+    """The source's Envoy dials a gateway, so some config entry told it to."""
+    evidence = changes.no_gateway_mode(healthy())
+    dials = seen.with_proxy(evidence, "source sidecar", clusters={FAR: seen.cluster(FAR, "10.43.1.1", 443)})
+
+    assert "gateway_mode_none" not in codes(diagnose(dials))
+
+
+@pytest.mark.parametrize(("datacenter", "missing"), [("eks", False), ("aks", True)])
+def test_a_transparent_sidecar_needs_no_upstream_at_home(datacenter: str, missing: bool) -> None:  # noqa: FBT001 - a column
+    """Consul takes traffic in transparently within a datacenter alone."""
+    evidence = changes.no_upstream(healthy())
+    view = evidence.source.consul
+    assert view
+    assert view.sidecars
+    evidence = seen.with_views(evidence, {"sidecars": (replace(view.sidecars[0], transparent=True),)}, {})
+    route = Route(evidence.route.source, Party(datacenter, "backend"))
+
+    assert ("upstream_missing" in codes(diagnose(replace(evidence, route=route)))) is missing
+
+
+@pytest.mark.parametrize("forwards", [False, None])
+def test_names_that_nobody_asks_for_are_a_note(forwards: bool | None) -> None:  # noqa: FBT001 - a column of the table
+    """A cluster whose DNS was never set up for Consul is not broken."""
+    found = diagnose(changes.dns("name_not_found", forwards=forwards)(healthy()))
+
+    assert (found.verdict, found.cause) == ("healthy", None)
+    assert [(finding.code, finding.weight) for finding in found.beside] == [("dns_not_forwarded", "note")]
+
+
+def test_one_unanswered_question_is_not_a_dead_dns() -> None:
+    """The cluster's own names are answered, be it that they do not exist."""
+    found = diagnose(changes.dns("timeout_reply", cluster="name_not_found")(healthy()))
+
+    assert "cluster_dns_down" not in codes(found)
+
+
+def test_certificates_are_judged_by_the_clusters_time() -> None:
+    """This machine's clock is a week behind; nothing in the mesh is."""
+    week_s = 7 * 86400.0
+    behind = changes.all_clocks(week_s)(replace(healthy(), taken_at=healthy().taken_at - timedelta(seconds=week_s)))
+
+    assert codes(diagnose(behind)) == {"clock_skew"}
+
+
+def test_a_clock_that_is_off_breaks_only_what_it_judges() -> None:
+    """A gateway looks at no certificate, and ten minutes are within every certificate's life."""
+    week_s = 7 * 86400.0
+    assert "not valid" not in str(diagnose(changes.skewed("destination gateway", week_s)(healthy())).cause)
+    assert "not valid" not in str(diagnose(changes.skewed("destination sidecar", 600.0)(healthy())).cause)
+
+
+def test_an_address_of_no_pod_that_answers_is_a_machine() -> None:
+    """Consul's members need not be pods."""
+    assert codes(diagnose(seen.closed(seen.with_destination(healthy(), pod=None, sidecar=None)))) == set()
+
+
+def test_a_second_address_that_leads_to_the_gateway_is_no_wrong_one() -> None:
+    """Its Service need not know every address: one of DNS, or of a NAT before it."""
+    known = {"gateways": {"aks": (("gateway.example", 443),)}, "lan_gateways": (("10.42.1.99", 443),)}
+
+    assert codes(diagnose(changes.views(known)(healthy()))) == set()
+
+
+@pytest.mark.parametrize(
+    ("passing", "cause"), [(0, ("broken", "failover_dead")), (None, ("broken", "link_cut"))], ids=["counted", "unasked"]
+)
+def test_a_target_that_nobody_could_count_is_not_dead(passing: int | None, cause: tuple[str, str]) -> None:
+    """While the link is cut, the other datacenter's instances are only not known."""
+    targets = (
+        ChainTarget("backend", "", "aks", passing=passing),
+        ChainTarget("backend", "", "gcp", failover=True),
+    )
+    chained = changes.chain(targets=targets)(healthy())
+
+    assert named(changes.cut(source=False, destination=False)(chained)) == cause
+
+
+def test_a_redirect_whose_target_nobody_could_count_explains_only_what_nothing_else_does() -> None:
+    """It may be well."""
+    redirected = changes.chain(targets=(ChainTarget("backend", "", "gcp"),))(healthy())
+
+    assert named(redirected) == ("broken", "redirect_dead")
+    assert named(changes.cut(source=False, destination=False)(redirected)) == ("broken", "link_cut")
+
+
+@pytest.mark.parametrize(
+    ("name", "endpoints"),
+    [
+        (FAR, (("10.43.1.1", 443, "failed_outlier_check"), ("10.43.1.2", 443, ""))),
+        ("other.default.aks.internal", (("10.43.1.1", 443, "failed_outlier_check"),)),
+    ],
+    ids=["another is left", "another service's"],
+)
+def test_an_ejection_beside_the_path_is_none_of_its(name: str, endpoints: tuple[tuple[str, int, str], ...]) -> None:
+    """Requests go to what is left."""
+    clusters = {FAR: seen.cluster(FAR, "10.43.1.1", 443), name: EnvoyCluster(name, endpoints)}
+
+    assert codes(diagnose(changes.envoy("source sidecar", clusters=clusters)(healthy()))) == set()
+
+
+def test_what_ejects_comes_before_the_ejection() -> None:
+    """An Envoy that gave up on an endpoint had its reasons, further on."""
+    down = seen.closed(seen.with_destination(healthy(), pod=DEAD, sidecar=None))
+    ejected = EnvoyCluster(FAR, (("10.43.1.1", 443, "failed_outlier_check"),))
+
+    assert named(seen.with_proxy(down, "source sidecar", clusters={FAR: ejected})) == ("broken", "sidecar_down")
+
+
+def test_a_container_that_is_not_envoys_does_not_make_a_sidecar_down() -> None:
+    """A pod may hold others, and its Envoy's admin may only not be where it is looked for."""
+    ailing = replace(DEAD, troubles=("metrics: CrashLoopBackOff",))
+
+    assert "sidecar_down" not in codes(
+        diagnose(seen.closed(seen.with_destination(healthy(), pod=ailing, sidecar=None)))
+    )
+
+
+def test_a_service_on_a_unix_socket_has_no_port_to_be_wrong() -> None:
+    """Its sidecar goes to a path."""
+    piped = EnvoyCluster("local_app", (("", 0, ""),))
+
+    assert codes(diagnose(changes.envoy("destination sidecar", clusters={"local_app": piped})(healthy()))) == set()
+
+
+def test_another_instance_that_answers_is_no_finding() -> None:
+    """Only one that does not is."""
+    found = {f"{measures.OTHER}10.42.0.6:20000": Measured("ok")}
+
+    assert codes(diagnose(replace(healthy(), measured=dict(healthy().measured) | found))) == set()
+
+
+def test_a_request_that_another_instance_got_was_not_dropped_before_this_one() -> None:
+    """The gateway spreads requests, and the one that is followed answers when asked itself."""
+    dropped = seen.with_proxy(
+        changes.measured(AT_OWN_GATEWAY=Measured("timeout_tls"))(healthy()), "destination sidecar", counters={}
+    )
+    other = {f"{measures.OTHER}10.42.0.6:20000": Measured("refused", failed=1)}
+
+    assert named(dropped) == ("broken", "packets_dropped")
+    assert named(replace(dropped, measured=dict(dropped.measured) | other)) == ("broken", "instance_unreachable")
+
+
+@pytest.mark.parametrize(
+    ("place", "words"),
+    [
+        ("source sidecar", "elsewhere?dc=aks:127.0.0.1:8080: cannot bind"),
+        ("source sidecar", "backend-v2?dc=aks:127.0.0.1:8080: cannot bind"),
+        ("destination sidecar", "other.default.aks.internal: bad"),
+    ],
+)
+def test_what_an_envoy_refuses_beside_the_path_is_a_note(place: str, words: str) -> None:
+    """It keeps its word on a listener that nobody wants any longer."""
+    found = diagnose(seen.with_proxy(healthy(), place, rejected=(words,)))
+
+    assert (found.verdict, [(finding.code, finding.weight) for finding in found.beside]) == (
+        "healthy",
+        [("xds_rejected", "note")],
+    )
+
+
+def test_an_answer_of_somebody_else_is_none() -> None:
+    """Nothing of the source's Envoy listens on the upstream's port."""
+    stray = seen.with_proxy(healthy(), "source sidecar", listeners={"public_listener": ("10.42.1.5", 20000)})
+
+    assert not stray.passed
+    assert named(stray)[0] == "unknown"
