@@ -1,4 +1,4 @@
-"""A sidecar with a certificate that no mesh gave it: run out, of another trust domain, or of another CA.
+"""A sidecar with a certificate that no mesh gave it: run out, not valid yet, of another trust domain or CA.
 
 Its Envoy has all of its configuration from its command line. It is registered in the place of the destination's.
 """
@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from cryptography import x509
@@ -24,11 +25,22 @@ NAME = "impostor"
 TYPE = "type.googleapis.com/envoy.extensions"
 
 
+@dataclass(frozen=True)
+class Validity:
+    """From and until when a certificate is valid, in hours from now."""
+
+    begins: float = -72.0
+    ends: float = 48.0
+
+
+VALID, ENDED, FUTURE = Validity(), Validity(ends=-1.0), Validity(begins=24.0, ends=96.0)
+
+
 @contextmanager
-def registered(world: World, spiffe: str, *, ended: bool = False) -> Iterator[None]:
+def registered(world: World, spiffe: str, validity: Validity = VALID) -> Iterator[None]:
     """The impostor runs and stands in the catalog as the destination's sidecar."""
     world.lab.kubectl(
-        world.destination.datacenter, "-n", NAMESPACE, "apply", "-f", "-", text=json.dumps(_pod(spiffe, ended=ended))
+        world.destination.datacenter, "-n", NAMESPACE, "apply", "-f", "-", text=json.dumps(_pod(spiffe, validity))
     )
     try:
         with world.replaced(_address(world)):
@@ -47,19 +59,19 @@ def _address(world: World) -> str:
     return found()
 
 
-def _pod(spiffe: str, *, ended: bool) -> Manifest:
+def _pod(spiffe: str, validity: Validity) -> Manifest:
     container = {
         "name": "envoy",
         "image": ENVOY_IMAGE,
-        "command": ["/usr/local/bin/envoy", "--config-yaml", json.dumps(_config(spiffe, ended=ended))],
+        "command": ["/usr/local/bin/envoy", "--config-yaml", json.dumps(_config(spiffe, validity))],
         "readinessProbe": {"tcpSocket": {"port": SIDECAR_PORT}, "periodSeconds": 1},
     }
     spec = {"terminationGracePeriodSeconds": 0, "enableServiceLinks": False, "containers": [container]}
     return {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": NAME}, "spec": spec}
 
 
-def _config(spiffe: str, *, ended: bool) -> Manifest:
-    certificate, key = _certificate(spiffe, ended=ended)
+def _config(spiffe: str, validity: Validity) -> Manifest:
+    certificate, key = _certificate(spiffe, validity)
     pair = {"certificate_chain": {"inline_string": certificate}, "private_key": {"inline_string": key}}
     context = {
         "@type": f"{TYPE}.transport_sockets.tls.v3.DownstreamTlsContext",
@@ -86,7 +98,7 @@ def _at(address: str, port: int) -> Manifest:
     return {"socket_address": {"address": address, "port_value": port}}
 
 
-def _certificate(spiffe: str, *, ended: bool) -> tuple[str, str]:
+def _certificate(spiffe: str, validity: Validity) -> tuple[str, str]:
     """A certificate that has signed itself, and its key, PEM."""
     key, now = ec.generate_private_key(ec.SECP256R1()), datetime.now(UTC)
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, NAME)])
@@ -96,8 +108,8 @@ def _certificate(spiffe: str, *, ended: bool) -> tuple[str, str]:
         .issuer_name(name)
         .public_key(key.public_key())
         .serial_number(x509.random_serial_number())
-        .not_valid_before(now - timedelta(days=3))
-        .not_valid_after(now + timedelta(hours=-1 if ended else 48))
+        .not_valid_before(now + timedelta(hours=validity.begins))
+        .not_valid_after(now + timedelta(hours=validity.ends))
         .add_extension(x509.SubjectAlternativeName([x509.UniformResourceIdentifier(spiffe)]), critical=False)
         .sign(key, hashes.SHA256())
     )

@@ -9,7 +9,8 @@ import pytest
 from clusters import Lab
 from federation.mesh import Mesh
 from tracing import workload
-from tracing.breaking import BREAKAGES, Breakage
+from tracing.breaking import BREAKAGES, Breakage, catalog, gateways
+from tracing.clock import shifted
 from tracing.workload import Upstream, Workload
 from tracing.world import World
 
@@ -57,12 +58,41 @@ def test_a_path_that_works_is_healthy_within_ten_seconds(world: World) -> None:
     assert seen["took_s"] < LONGEST_S
 
 
+def test_a_federation_that_is_well_is_said_to_be(world: World) -> None:
+    """Nothing breaks or harms a path; every pair of datacenters was traced, both ways."""
+    seen = world.doctor()
+
+    harm = [ailment for ailment in seen["ailments"] if ailment["weight"] != "note"]
+    assert (harm, seen["exit_code"], seen["unseen"]) == ([], 0, {}), seen
+    first, second = world.lab.names
+    assert {tuple(part.split("/")[0] for part in path.split(" to ")) for path in seen["looked_at"]} == {
+        (first, second),
+        (second, first),
+    }
+
+
+@pytest.mark.breakages
+def test_several_breakages_are_all_found_worst_first(world: World) -> None:
+    """A gateway that is down, a service that nobody may be sent to, and a clock that is off."""
+    dc = world.destination.datacenter
+    clock = shifted(world.process("kube-apiserver", dc), 300)
+    with catalog.health_critical(world), gateways.remote_gateway_down(world), clock:
+        seen = world.doctor()
+    world.mends()
+
+    found = [(ailment["code"], ailment["datacenter"]) for ailment in seen["ailments"]]
+    wanted = [("gateway_down", dc), ("health_critical", dc), ("clock_skew", dc)]
+    assert [each for each in found if each in wanted] == wanted, seen
+    assert found[0] == wanted[0]
+    assert seen["exit_code"] == 1
+
+
 @pytest.mark.breakages
 @pytest.mark.parametrize("breakage", BREAKAGES, ids=lambda breakage: breakage.name)
 def test_a_breakage_is_named(world: World, breakage: Breakage) -> None:
     """The cause's code and the hop; afterwards the path works again."""
     with breakage.break_it(world):
-        seen = world.trace()
+        seen = world.trace(*breakage.arguments)
     world.mends()
 
     named = seen["cause"] and seen["cause"]["code"]

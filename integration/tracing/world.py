@@ -48,6 +48,12 @@ class World:
         assert done.stdout, done.stderr
         return dict(json.loads(done.stdout)) | {"exit_code": done.returncode}
 
+    def doctor(self) -> dict[str, Any]:
+        """What ``meshkit doctor`` says of the federation."""
+        done = self.lab.meshkit("doctor", "--output", "json", check=False)
+        assert done.stdout, done.stderr
+        return dict(json.loads(done.stdout)) | {"exit_code": done.returncode}
+
     def kubectl(self, datacenter: str, *arguments: str, check: bool = True) -> str:
         """Kubectl in Consul's namespace."""
         return self.lab.kubectl(datacenter, "-n", NAMESPACE, *arguments, check=check)
@@ -63,6 +69,10 @@ class World:
     def deregister(self, service: str = "") -> None:
         """Remove a service of the destination's node, or the node."""
         workload.deregister(self.context, self.destination.datacenter, self.destination.node, service)
+
+    def deregister_node(self, node: str) -> None:
+        """Remove a node of the destination's datacenter and all that is on it."""
+        workload.deregister(self.context, self.destination.datacenter, node)
 
     def register_all(self) -> None:
         """Both entries of the destination as they should be."""
@@ -101,8 +111,16 @@ class World:
 
     def gateways(self, datacenter: str) -> list[dict[str, Any]]:
         """Pods of the mesh gateway."""
-        found = self.lab.get(datacenter, "-n", NAMESPACE, "pods", "-l", "component=mesh-gateway")
-        return list(found["items"])
+        return self.pods(datacenter, "component=mesh-gateway")
+
+    def pods(self, datacenter: str, selector: str, namespace: str = NAMESPACE) -> list[dict[str, Any]]:
+        """Pods by a label."""
+        return list(self.lab.get(datacenter, "-n", namespace, "pods", "-l", selector)["items"])
+
+    def known_gateways(self, datacenter: str, other: str) -> set[str]:
+        """The addresses by which a datacenter reaches another's gateways."""
+        found = self.consul(datacenter).gateways().get(other, ())
+        return {entry["Service"]["TaggedAddresses"]["wan"]["Address"] for entry in found}
 
     def iptables(self, address: str, *rule: str) -> None:
         """A rule in the network of the pod with an address."""
@@ -118,6 +136,35 @@ class World:
         finally:
             self.iptables(address, "-D", chain, *match, "-j", "DROP")
 
+    def configured(self, placed: Workload, words: str) -> None:
+        """Wait until a workload's Envoy has been given a configuration that holds these words."""
+        kube = self.context.kube[placed.datacenter]
+
+        def given() -> bool:
+            return words in kube.loopback_get(placed.name, NAMESPACE, 19000, ("/config_dump",))[0]
+
+        self.settles(given, f"{words} in the configuration of {placed.name}'s Envoy")
+
+    @contextmanager
+    def held(self, connections: int) -> Iterator[None]:
+        """So many connections from the source to a destination that does not answer them."""
+        self.switch("slow")
+        mark = "held-connections"
+        program = (
+            f"import socket,time; '{mark}'; at=('127.0.0.1',9000); "
+            f"c=[socket.create_connection(at) for _ in range({connections})]; "
+            "[x.sendall(b'x') for x in c]; time.sleep(600)"
+        )
+        within = ("exec", self.source.name, "-c", "service", "--", "sh", "-c")
+        self.kubectl(self.source.datacenter, *within, f'python3 -c "{program}" >/dev/null 2>&1 & echo')
+        self.fails()
+        try:
+            yield
+        finally:
+            end = f"for p in /proc/[0-9]*; do grep -q {mark} $p/cmdline 2>/dev/null && kill ${{p#/proc/}}; done; true"
+            self.kubectl(self.source.datacenter, *within, end, check=False)
+            self.switch("")
+
     @contextmanager
     def replaced(self, address: str, port: int = SIDECAR_PORT) -> Iterator[None]:
         """Another sidecar stands in the catalog for the destination's, whose Envoy goes on as it is."""
@@ -130,19 +177,57 @@ class World:
             self.fails()
             yield
         finally:
-            workload.deregister(self.context, self.destination.datacenter, IMPOSTOR)
+            self.deregister_node(IMPOSTOR)
             self.register_all()
 
     @contextmanager
     def frozen_proxy_rules(self, datacenter: str) -> Iterator[None]:
         """kube-proxy of a datacenter stands still."""
-        numbers = [pid for pid in _processes("kube-proxy") if f"/{datacenter}/" in _command(pid)]
-        assert len(numbers) == 1, numbers
-        kill(numbers[0], signal.SIGSTOP)
+        pid = self.process("kube-proxy", datacenter)
+        kill(pid, signal.SIGSTOP)
         try:
             yield
         finally:
-            kill(numbers[0], signal.SIGCONT)
+            kill(pid, signal.SIGCONT)
+
+    def process(self, program: str, datacenter: str) -> int:
+        """The one process of the lab that runs a program of Kubernetes for a datacenter."""
+        numbers = [pid for pid in _processes(program) if f"/{datacenter}/" in _command(pid)]
+        assert len(numbers) == 1, numbers
+        return numbers[0]
+
+    def scale_servers(self, datacenter: str, replicas: int) -> None:
+        """Consul's servers; returns when they are gone, or ready and led."""
+        self.kubectl(datacenter, "scale", "statefulset", "consul-server", f"--replicas={replicas}")
+        if replicas:
+            self.kubectl(datacenter, "rollout", "status", "statefulset", "consul-server", "--timeout=60s")
+        else:
+            self.settles(lambda: not self.pods(datacenter, "component=server"), "no server pod")
+
+    def whole(self) -> None:
+        """Wait until the datacenters see each other again, nothing is behind, and Envoys have their streams back."""
+        self.settles(lambda: self.trace()["verdict"] == "healthy", "a federation that is whole again")
+
+    def dns(self, datacenter: str) -> str:
+        """The Corefile of a cluster."""
+        return str(self.lab.get(datacenter, "-n", "kube-system", "configmap", "coredns")["data"]["Corefile"])
+
+    def write_dns(self, datacenter: str, corefile: str) -> None:
+        """Write it, and start CoreDNS anew: the kubelet would bring it a minute later."""
+        where = (datacenter, "-n", "kube-system")
+        body = json.dumps({"data": {"Corefile": corefile}})
+        self.lab.kubectl(*where, "patch", "configmap", "coredns", "--type=merge", "-p", body)
+        self.scale_dns(datacenter, 0)
+        self.scale_dns(datacenter, 1)
+
+    def scale_dns(self, datacenter: str, replicas: int) -> None:
+        """CoreDNS's replicas; returns when they are gone or ready."""
+        where = (datacenter, "-n", "kube-system")
+        self.lab.kubectl(*where, "scale", "deployment", "coredns", f"--replicas={replicas}")
+        if replicas:
+            self.lab.kubectl(*where, "rollout", "status", "deployment", "coredns", "--timeout=60s")
+        else:
+            self.settles(lambda: not self.pods(datacenter, "k8s-app=kube-dns", "kube-system"), "no CoreDNS")
 
     def config(self, kind: str, name: str, **body: Any) -> None:
         """Write a config entry."""

@@ -1,6 +1,11 @@
 """Every breakage that the lab is broken by; each module enters its own into the one table."""
 
-from tracing.breaking import access, catalog, gateways, network, service, sidecars
+from tracing.breaking import access, catalog, clocks, dns, gateways, network, service, sidecars
+
+# What takes Consul's servers down comes last: Envoys that have lost them wait longer and longer before they try again.
+from tracing.breaking import servers  # isort: skip
 from tracing.breaking.breakage import BREAKAGES, Breakage
 
-__all__ = ["BREAKAGES", "Breakage", "access", "catalog", "gateways", "network", "service", "sidecars"]
+MODULES = (access, catalog, clocks, dns, gateways, network, service, sidecars, servers)
+
+__all__ = ["BREAKAGES", "MODULES", "Breakage", "catalog", "gateways"]

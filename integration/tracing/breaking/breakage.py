@@ -13,19 +13,25 @@ Break = Callable[[World], AbstractContextManager[None]]
 
 @dataclass(frozen=True)
 class Breakage:
-    """``verdict`` is broken, degraded where the request still passes, or any where that is chance."""
+    """``verdict`` is broken, degraded where the request still passes, or any where that is chance.
+
+    ``arguments`` are further ones of the trace.
+    """
 
     name: str
     code: str
     hop: str
     break_it: Break
     verdict: str = "broken"
+    arguments: tuple[str, ...] = ()
 
 
 BREAKAGES: list[Breakage] = []
 
 
-def breakage(code: str, hop: str, verdict: str = "broken") -> Callable[[Callable[[World], Iterator[None]]], Break]:
+def breakage(
+    code: str, hop: str, verdict: str = "broken", *arguments: str
+) -> Callable[[Callable[[World], Iterator[None]]], Break]:
     """Enter a generator that breaks, yields and mends into the table, under its own name."""
 
     def enter(work: Callable[[World], Iterator[None]]) -> Break:
@@ -38,7 +44,7 @@ def breakage(code: str, hop: str, verdict: str = "broken") -> Callable[[Callable
             finally:
                 next(steps, None)
 
-        BREAKAGES.append(Breakage(work.__name__, code, hop, broken, verdict))
+        BREAKAGES.append(Breakage(work.__name__, code, hop, broken, verdict, arguments))
         return broken
 
     return enter

@@ -69,6 +69,22 @@ def resolver_to_a_missing_subset(world: World) -> Iterator[None]:
     world.no_config("service-resolver", world.destination.name)
 
 
+@breakage("redirect_dead", "lookup")
+def redirect_to_nowhere(world: World) -> Iterator[None]:
+    world.config("service-resolver", world.destination.name, Redirect={"Service": "renamed"})
+    world.fails()
+    yield
+    world.no_config("service-resolver", world.destination.name)
+
+
+@breakage("upstream_missing", "lookup")
+def upstream_in_a_datacenter_that_is_not(world: World) -> Iterator[None]:
+    other = replace(world.source, upstreams=[Upstream(world.destination.name, "nowhere")])
+    world.register(other.sidecar(), world.source.datacenter)
+    yield
+    world.register(world.source.sidecar(), world.source.datacenter)
+
+
 @breakage("failover_dead", "lookup")
 def failover_to_a_dead_datacenter(world: World) -> Iterator[None]:
     failover = {"*": {"Datacenters": [world.source.datacenter]}}

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import signal
 from collections.abc import Iterator
+from contextlib import contextmanager
 from os import kill
+from typing import Any
 
 from tracing.breaking.breakage import breakage
 from tracing.world import World, envoy_of
@@ -26,17 +29,80 @@ def source_gateway_down(world: World) -> Iterator[None]:
 
 @breakage("gateway_wrong_address", "network")
 def gateway_wrong_address(world: World) -> Iterator[None]:
-    dc = world.destination.datacenter
-    entry = world.consul(dc).health("mesh-gateway", dc)[0]
+    with _at(world, world.destination.datacenter, "10.99.77.77"):
+        world.fails()
+        yield
+
+
+@contextmanager
+def _at(world: World, datacenter: str, address: str) -> Iterator[None]:
+    """A datacenter's gateway stands in the catalog with an address that is not its own, and the other has read it."""
+    entry = world.consul(datacenter).health("mesh-gateway", datacenter)[0]
     service = entry["Service"]
     body = {"Node": entry["Node"]["Node"], "Address": entry["Node"]["Address"], "Service": service}
     right = dict(service["TaggedAddresses"]["wan"])
-    service["TaggedAddresses"]["wan"] = right | {"Address": "10.99.77.77"}
-    world.register(body)
+    other = next(name for name in world.lab.names if name != datacenter)
+
+    def write(wan: dict[str, Any]) -> None:
+        service["TaggedAddresses"]["wan"] = wan
+        world.register(body, datacenter)
+        world.settles(lambda: world.known_gateways(other, datacenter) == {wan["Address"]}, "a federation state")
+
+    write(right | {"Address": address})
+    try:
+        yield
+    finally:
+        write(right)
+
+
+@contextmanager
+def _selector(world: World, service: str, datacenter: str = "") -> Iterator[None]:
+    """A Service of a gateway selects what is not there."""
+    where = datacenter or world.destination.datacenter
+    before = world.lab.get(where, "-n", "consul", "service", service)["spec"]["selector"]
+
+    def write(selector: dict[str, str | None]) -> None:
+        body = json.dumps({"spec": {"selector": selector}})
+        world.kubectl(where, "patch", "service", service, "--type=merge", "-p", body)
+
+    write({"component": "gateway"})
+    try:
+        yield
+    finally:
+        write(before)
+
+
+@breakage("gateway_wrong_address", "network", "degraded")
+def way_back_by_a_wrong_address(world: World) -> Iterator[None]:
+    """The source's own gateway, which the destination's servers need; requests go the other way."""
+    with _at(world, world.source.datacenter, "10.99.77.76"):
+        yield
+
+
+@breakage("gateway_deselected", "remote gateway")
+def public_service_selects_nobody(world: World) -> Iterator[None]:
+    with _selector(world, "meshkit-mesh-gateway"):
+        world.fails()
+        yield
+
+
+@breakage("gateway_deselected", "source gateway")
+def inner_service_selects_nobody(world: World) -> Iterator[None]:
+    with _selector(world, "consul-mesh-gateway", world.source.datacenter):
+        world.fails()
+        yield
+
+
+@breakage("gateway_down", "remote gateway")
+def quota_leaves_no_room_for_a_gateway(world: World) -> Iterator[None]:
+    dc = world.destination.datacenter
+    world.kubectl(dc, "create", "quota", "none", "--hard=pods=0")
+    world.kubectl(dc, "delete", "pod", "-l", "component=mesh-gateway")
     world.fails()
     yield
-    service["TaggedAddresses"]["wan"] = right
-    world.register(body)
+    world.kubectl(dc, "delete", "quota", "none")
+    world.kubectl(dc, "rollout", "restart", "deployment", "consul-mesh-gateway")
+    world.kubectl(dc, "rollout", "status", "deployment", "consul-mesh-gateway", "--timeout=60s")
 
 
 @breakage("xds_never_configured", "remote gateway")

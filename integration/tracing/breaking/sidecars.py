@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Iterator
+from dataclasses import replace
 from os import kill
 
 from tracing import impostor
 from tracing.breaking.breakage import breakage
-from tracing.workload import SIDECAR_PORT
+from tracing.workload import PORT, SIDECAR_PORT, Upstream
 from tracing.world import World, envoy_at, envoy_of
 
 
@@ -37,28 +38,53 @@ def connection_limit(world: World) -> Iterator[None]:
     entry = world.source.sidecar()
     entry["Service"]["Proxy"]["Upstreams"][0]["Config"] = limits
     world.register(entry, world.source.datacenter)
-    world.switch("slow")
-    hold = (
-        "import socket,time; c=[socket.create_connection(('127.0.0.1',9000)) for _ in range(4)]; "
-        "[x.sendall(b'x') for x in c]; time.sleep(600)"
-    )
-    command = (
-        "exec",
-        world.source.name,
-        "-c",
-        "service",
-        "--",
-        "sh",
-        "-c",
-        f'python3 -c "{hold}" >/dev/null 2>&1 & echo',
-    )
-    world.kubectl(world.source.datacenter, *command)
+    world.configured(world.source, '"max_connections": 1')
+    with world.held(4):
+        yield
+    world.register(world.source.sidecar(), world.source.datacenter)
+
+
+@breakage("connection_limit", "remote sidecar")
+def inbound_connection_limit(world: World) -> Iterator[None]:
+    """One is taken, and it is in use."""
+    config = {"xds_fetch_timeout_ms": 2000, "max_inbound_connections": 1}
+    world.register(world.destination.sidecar(Config=config))
+    world.configured(world.destination, "connection_limit")
+    with world.held(2):
+        yield
+    world.register(world.destination.sidecar())
+
+
+@breakage("instance_unreachable", "remote sidecar", "any")
+def one_of_two_instances_is_gone(world: World) -> Iterator[None]:
+    """Its entry has outlived its pod."""
+    entry = world.destination.sidecar()
+    entry |= {"Node": "gone-node", "Address": world.destination.address}
+    entry["Service"] |= {"ID": "gone-sidecar-proxy", "Port": SIDECAR_PORT + 9}
+    world.register(entry)
     yield
-    end = "for p in /proc/[0-9]*; do grep -q create_connection $p/cmdline 2>/dev/null && kill ${p#/proc/}; done; true"
-    world.kubectl(
-        world.source.datacenter, "exec", world.source.name, "-c", "service", "--", "sh", "-c", end, check=False
-    )
-    world.switch("")
+    world.deregister_node("gone-node")
+
+
+@breakage("xds_rejected", "source sidecar")
+def upstream_on_a_port_that_is_taken(world: World) -> Iterator[None]:
+    """By the service itself, which then answers its own request."""
+    clash = replace(world.source, upstreams=[Upstream(world.destination.name, world.destination.datacenter, PORT)])
+    world.register(clash.sidecar(), world.source.datacenter)
+    world.configured(world.source, "Address already in use")
+    yield
+    world.register(world.source.sidecar(), world.source.datacenter)
+    # What was refused is not taken back: Consul sends nothing until something else changes, and Envoy asks for nothing.
+    kill(envoy_of(world.source.address), signal.SIGKILL)
+
+
+@breakage("gateway_mode_none", "source sidecar")
+def gateway_mode_none(world: World) -> Iterator[None]:
+    entry = world.source.sidecar()
+    entry["Service"]["Proxy"]["Upstreams"][0]["MeshGateway"] = {"Mode": "none"}
+    world.register(entry, world.source.datacenter)
+    world.fails()
+    yield
     world.register(world.source.sidecar(), world.source.datacenter)
 
 
@@ -88,7 +114,13 @@ def _spiffe(world: World, domain: str = "") -> str:
 
 @breakage("leaf_expired", "remote sidecar")
 def certificate_has_run_out(world: World) -> Iterator[None]:
-    with impostor.registered(world, _spiffe(world), ended=True):
+    with impostor.registered(world, _spiffe(world), impostor.ENDED):
+        yield
+
+
+@breakage("leaf_not_yet_valid", "remote sidecar")
+def certificate_is_not_valid_yet(world: World) -> Iterator[None]:
+    with impostor.registered(world, _spiffe(world), impostor.FUTURE):
         yield
 
 
