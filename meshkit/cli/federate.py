@@ -111,8 +111,10 @@ def federate(  # noqa: PLR0913 - one parameter per option
 
     if adopt:
         chosen = {key: value for key, value in options.items() if key != "primary"}
-        if file or gitops or any(value not in (None, "", ()) for value in chosen.values()):
-            raise UsageError("--adopt takes installations as they are", hint="leave out -f and what changes them")
+        if tag or file or gitops or any(value not in (None, "", ()) for value in chosen.values()):
+            raise UsageError(
+                "--adopt takes installations as they are", hint="leave out --tag, -f and what changes them"
+            )
         from meshkit.cli import adopting
 
         name = federation or DEFAULT_FEDERATION

@@ -164,6 +164,7 @@ def test_a_chosen_cluster_that_can_not_join(meshkit: Meshkit, world: FakeFederat
         pytest.param(["--tag", "=x"], '"=x" is no tag', id="a tag without a name"),
         pytest.param(["--tag", "env=prod", "aks"], "tags can't be mixed", id="with clusters"),
         pytest.param(["--tag", "env=prod", "-f", "mesh.yaml"], "tags can't be mixed", id="with a file"),
+        pytest.param(["--tag", "env=prod", "--adopt"], "--adopt takes installations as they are", id="to adopt"),
     ],
 )
 def test_wrong_calls(meshkit: Meshkit, arguments: list[str], error: str) -> None:
