@@ -5,17 +5,18 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
+from typing import NoReturn
 
 import typer
 
 from meshkit.cli import console, contexts, wiring
 from meshkit.cli.options import confirm, read_passphrase
-from meshkit.errors import CombinedError, UsageError
-from meshkit.federation import lock, releases, runner, settle
+from meshkit.errors import CombinedError, MeshkitError, UsageError
+from meshkit.federation import chart_check, lock, releases, runner, settle
 from meshkit.federation.adopt import compare, installation, judge, take_over
 from meshkit.federation.adopt.installation import Installation
+from meshkit.federation.context import Context
 from meshkit.federation.state import State
 from meshkit.model import OFFICIAL_CHART, Datacenter, Federation
 from meshkit.report import adopt as report
@@ -46,20 +47,21 @@ def adopt(clusters: Sequence[str], options: Options) -> None:
     found = _look(named, state, options)
     leader = take_over.primary_of(found, options.primary)
     identity = state.identity()
-    problems = list(judge.problems(found, leader, identity.id if identity else ""))
-    if not problems:
-        take_over.refuse_other(state, found)
-    federation = take_over.describe(found, options.name, leader)
-    consequences = [] if problems else take_over.consequences(found, federation)
-    if options.output == "json" and (options.dry_run or problems):
-        console.print_json(report.as_json(named, compare.rows(found), problems, consequences))
-    else:
-        _show(named, found, federation, consequences, to_stdout=options.dry_run)
+    problems = tuple(judge.problems(found, leader, identity.id if identity else ""))
     if problems:
-        raise CombinedError("these can't become one federation; nothing was changed", tuple(problems))
-    if not options.dry_run:
+        _refuse(named, found, problems, options)
+    take_over.refuse_other(state, found)
+    federation = take_over.describe(found, options.name, leader)
+    with console.narrator() as observe, wiring.connect(federation, state, observe, options.timeout_s) as opened:
+        context = settle.settled(opened)
+        problems = tuple(chart_check.problems(context))
+        if problems:
+            _refuse(named, found, problems, options)
+        _show(named, found, federation, options)
+        if options.dry_run:
+            return
         confirm(f"make these {len(found)} installations federation {options.name}?", yes=options.yes)
-        _take_over(found, federation, state, options)
+        _take_over(context, found, options)
 
 
 def _look(named: Sequence[str], state: State, options: Options) -> tuple[Installation, ...]:
@@ -74,35 +76,39 @@ def _look(named: Sequence[str], state: State, options: Options) -> tuple[Install
     return tuple(found[name] for name in named)
 
 
-def _take_over(found: Sequence[Installation], federation: Federation, state: State, options: Options) -> None:
+def _take_over(context: Context, found: Sequence[Installation], options: Options) -> None:
     """State and markers first, then the steps of every federation."""
-    shown = state.identity()
-    with (
-        console.narrator() as observe,
-        wiring.connect(federation, state, observe, options.timeout_s) as opened,
-        lock.held(state, shown),
-    ):
-        context = settle.settled(opened)
-        take_over.fill(state, found, context.federation)
+    with lock.held(context.state, context.state.identity()):
+        take_over.fill(context.state, found, context.federation)
         take_over.mark(context)
         results = runner.run(context)
-        addresses = releases.addresses(context) or {}
+    addresses = releases.addresses(context) or {}
     if options.output == "json":
         console.print_json(plan.result_as_json(context.federation, results, addresses))
     else:
         typer.echo(plan.result_as_text(context.federation, results, addresses))
 
 
-def _show(
-    named: Sequence[str],
-    found: Sequence[Installation],
-    federation: Federation,
-    consequences: Sequence[str],
-    *,
-    to_stdout: bool,
-) -> None:
+def _refuse(
+    named: Sequence[str], found: Sequence[Installation], problems: tuple[MeshkitError, ...], options: Options
+) -> NoReturn:
+    """The differences, and every reason."""
+    if options.output == "json":
+        console.print_json(report.as_json(named, compare.rows(found), problems, ()))
+    else:
+        typer.echo(_table(named, found), err=not options.dry_run)
+    raise CombinedError("these can't become one federation; nothing was changed", problems)
+
+
+def _show(named: Sequence[str], found: Sequence[Installation], federation: Federation, options: Options) -> None:
     """The table and what follows: the data of a dry run, else what comes before the question."""
-    say = partial(typer.echo, err=not to_stdout)
-    say(console.table(*report.as_table(named, compare.rows(found))))
-    for line in report.as_text(federation, consequences) if consequences else ():
-        say(line)
+    consequences = take_over.consequences(found, federation)
+    if options.output == "json" and options.dry_run:
+        console.print_json(report.as_json(named, compare.rows(found), (), consequences))
+        return
+    for text in (_table(named, found), *report.as_text(federation, consequences)):
+        typer.echo(text, err=not options.dry_run)
+
+
+def _table(named: Sequence[str], found: Sequence[Installation]) -> str:
+    return console.table(*report.as_table(named, compare.rows(found)))

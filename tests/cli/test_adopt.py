@@ -104,6 +104,18 @@ def test_refused(meshkit: Meshkit, installed: FakeFederation) -> None:
     assert {fact["fact"] for fact in found["facts"] if fact["differs"]} == {"datacenter", "ca", "gossip key"}
 
 
+def test_values_that_the_chart_does_not_know(meshkit: Meshkit, installed: FakeFederation, theirs: Made) -> None:
+    """What preflight would refuse is refused before anything is written."""
+    given = values("eks", connectInject={"enabeld": True})
+    install(installed.clusters["eks"], installed.wan.helms["eks"], theirs, given, with_key=False)
+    before = everything(installed)
+    result = meshkit("federate", "--adopt", "aks", "eks", "--yes")
+    assert result.code == 1
+    assert "connectInject.enabeld" in result.err
+    assert everything(installed) == before
+    assert not installed.state.path.exists()
+
+
 def test_killed_and_run_again(
     meshkit: Meshkit, installed: FakeFederation, theirs: Made, monkeypatch: pytest.MonkeyPatch
 ) -> None:
