@@ -18,6 +18,7 @@ from meshkit.federation.adopt import compare, installation, judge, take_over
 from meshkit.federation.adopt.installation import Installation
 from meshkit.federation.context import Context
 from meshkit.federation.state import State
+from meshkit.federation.steps import trust
 from meshkit.model import OFFICIAL_CHART, Datacenter, Federation
 from meshkit.report import adopt as report
 from meshkit.report import plan
@@ -80,7 +81,7 @@ def _take_over(context: Context, found: Sequence[Installation], options: Options
     """State and markers first, then the steps of every federation."""
     with lock.held(context.state, context.state.identity()):
         take_over.fill(context.state, found, context.federation)
-        take_over.mark(context)
+        trust.mark(context)
         results = runner.run(context)
     addresses = releases.addresses(context) or {}
     if options.output == "json":

@@ -14,10 +14,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from meshkit.errors import MeshkitError, UsageError
-from meshkit.federation import objects
 from meshkit.federation.adopt import judge, kept
 from meshkit.federation.adopt.installation import Installation, at
-from meshkit.federation.context import Context
 from meshkit.federation.state import FederationSecrets, State
 from meshkit.model import OFFICIAL_CHART, Datacenter, Federation
 from meshkit.pki import inspect
@@ -83,20 +81,6 @@ def fill(state: State, found: Sequence[Installation], federation: Federation) ->
     state.save_identity(federation)
     state.take_over(Authority(certificate, key), FederationSecrets(leader.trust.gossip, tokens))
     state.ensure_secrets()
-
-
-def mark(context: Context) -> None:
-    """Say in every cluster whose Consul this is from now on."""
-    state = context.state
-    identity, certificate = state.identity(), state.ca_certificate()
-    if identity is None or certificate is None:
-        raise MeshkitError(f"the state directory {state.path} changed while it was in use", hint="run again")
-    fingerprint = inspect.inspect(certificate).fingerprint
-
-    def ensure(dc: Datacenter) -> None:
-        context.kube[dc.name].apply(objects.marker(context.federation, dc, identity.id, fingerprint))
-
-    context.each(ensure)
 
 
 def consequences(found: Sequence[Installation], federation: Federation) -> tuple[str, ...]:

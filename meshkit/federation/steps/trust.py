@@ -38,6 +38,20 @@ def act(context: Context) -> None:
     context.each(lambda dc: _apply(context, dc))
 
 
+def mark(context: Context) -> None:
+    """Say in every cluster which federation it is of, and how that is laid out; nothing else is touched."""
+    state = context.state
+    identity, certificate = state.identity(), state.ca_certificate()
+    if identity is None or certificate is None:
+        raise MeshkitError(f"the state directory {state.path} changed while it was in use", hint="run again")
+    fingerprint = inspect.inspect(certificate).fingerprint
+
+    def ensure(dc: Datacenter) -> None:
+        context.kube[dc.name].apply(objects.marker(context.federation, dc, identity.id, fingerprint))
+
+    context.each(ensure)
+
+
 def make(context: Context) -> None:
     """What this machine alone can make: the CA, certificates, gossip key and tokens. No cluster is touched."""
     state = context.state

@@ -6,12 +6,14 @@ leaves the two apart, and only what runs decides where Consul can go from there.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 from meshkit.backends.base import Ref
 from meshkit.consul import image, upgrades
 from meshkit.consul.names import CONSUL_RELEASE, SERVERS
 from meshkit.errors import CombinedError, MeshkitError
+from meshkit.federation import chart_check
 from meshkit.federation.context import Context
 from meshkit.federation.upgrade.target import Target, brought
 from meshkit.model import Datacenter
@@ -67,7 +69,18 @@ def plan(context: Context, target: Target) -> tuple[Move, ...]:
             problems,
             hint=f"the rules are Consul's own: {upgrades.source()}",
         )
+    _check_chart(context, moves)
     return moves
+
+
+def _check_chart(context: Context, moves: Sequence[Move]) -> None:
+    """CombinedError when the new chart can't be had, or does not take the values that there are."""
+    wanted = {move.datacenter.name: move.wanted for move in moves}
+    datacenters = tuple(wanted[dc.name] for dc in context.federation.datacenters)
+    afterwards = replace(context.federation, datacenters=datacenters)
+    problems = tuple(chart_check.problems(replace(context, federation=afterwards)))
+    if problems:
+        raise CombinedError("the new chart is not ready to be installed; nothing was changed", problems)
 
 
 def observe(context: Context, datacenter: Datacenter) -> Running:

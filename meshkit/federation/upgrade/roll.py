@@ -17,7 +17,7 @@ from meshkit.events import Failed, Finished, Note, Progress, Started
 from meshkit.federation import agent, releases, workloads
 from meshkit.federation.context import Context
 from meshkit.federation.mesh_request import Pair
-from meshkit.federation.steps import verify
+from meshkit.federation.steps import trust, verify
 from meshkit.federation.upgrade.plan import Move
 from meshkit.federation.upgrade.target import finished
 from meshkit.model import Datacenter, Federation
@@ -64,7 +64,9 @@ def roll(context: Context, moves: Sequence[Move], *, mending: bool = False) -> N
         context.observe(Finished(TASK, seconds, name, changed=not move.is_there, text=text))
         done.append(name)
     if moves:
-        context.state.save_identity(finished(context.federation, moves[0].target))
+        context = replace(context, federation=finished(context.federation, moves[0].target))
+        context.state.save_identity(context.federation)
+        trust.mark(context)
     if context.federation.official and not all(move.is_there for move in moves):
         context.observe(Note("sidecars of pods that run keep their version until those pods restart"))
 
