@@ -218,6 +218,10 @@ class Helm(Protocol):
         """Render a chart and touch nothing; MeshkitError in the chart's own words when it refuses the values."""
         ...
 
+    def repair(self, name: str, namespace: str) -> None:
+        """Take a release out of the state in which a killed helm left it; nothing happens when it is in none."""
+        ...
+
     def install(  # noqa: PLR0913 - what, where, and for how long
         self,
         name: str,

@@ -110,6 +110,10 @@ class HelmClient:
         """See ``base.Helm``."""
         self.template(name, namespace, chart, values)
 
+    def repair(self, name: str, namespace: str) -> None:
+        """See ``base.Helm``."""
+        self._run(self._repair(name, namespace))
+
     def install(  # noqa: PLR0913 - what, where, and for how long
         self,
         name: str,

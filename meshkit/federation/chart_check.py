@@ -20,7 +20,7 @@ from meshkit.model import Datacenter, Federation
 PLACEHOLDER_ADDRESS, PLACEHOLDER_CERTIFICATE = "192.0.2.1", "0" * 64
 """What is not known yet takes part in no rule of the chart (the address is of RFC 5737)."""
 
-_FAILED = re.compile(r"execution error at \((?P<place>[^)]*)\): (?P<text>.*)", re.DOTALL)
+_FAILED = re.compile(r"execution error at \((?P<place>[^)]*)\): (?P<text>.*?)(?:\s*Use --debug flag .*)?\Z", re.DOTALL)
 _KEY = re.compile(r"\b[a-zA-Z][\w-]*(?:\.[a-zA-Z][\w-]*)+")
 
 

@@ -47,9 +47,9 @@ class Wanted(Protocol):
 
 def begin(context: Context, task: str, datacenter: Datacenter, wanted: Wanted) -> None:
     """Let helm install or upgrade, and return when it has begun to make the chart's objects, or has ended."""
-    kube = context.kube[datacenter.name]
+    kube, helm = context.kube[datacenter.name], context.helm(datacenter.name)
+    helm.repair(wanted.name, datacenter.namespace)  # brings Jobs back, so they go after it
     _clear(context, task, datacenter)
-    helm = context.helm(datacenter.name)
 
     def install(stop: threading.Event) -> None:
         what = (wanted.name, datacenter.namespace, wanted.chart, wanted.values, wanted.mark)

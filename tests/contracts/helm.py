@@ -70,6 +70,16 @@ class HelmContract:
         helm.uninstall(NAME, namespace, hooks=False)
         assert helm.release(NAME, namespace) is None
 
+    def test_repair_of_nothing(self, helm: Helm, namespace: str, probe: Probe) -> None:
+        """A release that is not there, or that is well, stays so."""
+        helm.repair(NAME, namespace)
+        assert helm.release(NAME, namespace) is None
+        helm.install(NAME, namespace, *probe, "meshkit one")
+        helm.repair(NAME, namespace)
+        release = helm.release(NAME, namespace)
+        assert release is not None
+        assert (release.status, release.revision, release.description) == ("deployed", 1, "meshkit one")
+
     def test_missing_chart(self, helm: Helm, namespace: str, tmp_path: Path) -> None:
         """A path without a chart is an error that names it, and leaves no release."""
         with pytest.raises(MeshkitError, match="no-such-chart"):

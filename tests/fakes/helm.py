@@ -94,6 +94,11 @@ class FakeHelm:
             place = "execution error at (consul/templates/workloads.yaml:1:4)"
             raise MeshkitError(f"{self.cluster.context}: helm: {place}: {self.refuses}")
 
+    def repair(self, name: str, namespace: str) -> None:
+        found = self._releases.get((namespace, name))
+        if found and found.status in PENDING:
+            self._releases[namespace, name] = Release("failed", found.revision, "")
+
     def install(  # noqa: PLR0913 - that of base.Helm
         self,
         name: str,

@@ -89,10 +89,12 @@ def test_hooks_go_on_while_the_steps_do(world: FakeFederation) -> None:
 
 def test_a_failed_hook_is_shown_with_its_log(world: FakeFederation) -> None:
     """Helm says only that it failed; the pod says why, also when helm has deleted it by then."""
-    cluster, release, name = world.clusters["eks"], threading.Event(), "consul-gateway-resources"
+    cluster, name = world.clusters["eks"], "consul-gateway-resources"
+    begun, release = threading.Event(), threading.Event()
 
     def hook(_: object) -> None:
         job(cluster, name, failed=1)
+        begun.set()
         assert release.wait(10)
         for ref in (Ref("Job", name, "consul"), Ref("Pod", f"{name}-x", "consul")):
             cluster.remove(ref)
@@ -101,6 +103,7 @@ def test_a_failed_hook_is_shown_with_its_log(world: FakeFederation) -> None:
     world.wan.helms["eks"].hooks = hook
     context = world.context()
     datacenters.act(context)
+    assert begun.wait(10)
     on_sleep(world, context, release)
     with pytest.raises(MeshkitError, match="BackoffLimitExceeded") as raised:
         finish(context)
@@ -167,6 +170,21 @@ def test_what_an_earlier_install_left_is_taken_away(world: FakeFederation) -> No
     cluster.put({"kind": "Lease", "metadata": {"name": LEASE.name, "namespace": "consul"}})
     datacenters.act(world.context())
     assert cluster.find(LEASE) is None
+    assert not cluster.list("Job", "consul")
+
+
+def test_a_release_that_was_cut_short_is_repaired_first(world: FakeFederation) -> None:
+    """Helm brings its Jobs back with the objects of before, so they are taken away afterwards."""
+    cluster, helm, done = world.clusters["eks"], world.wan.helms["eks"], []
+    helm.leave("consul", "consul", "pending-upgrade")
+
+    def repair(name: str, namespace: str) -> None:
+        done.append((name, namespace))
+        job(cluster, "consul-server-acl-init")
+
+    helm.repair = repair  # type: ignore[method-assign]
+    datacenters.act(world.context())
+    assert done == [("consul", "consul")]
     assert not cluster.list("Job", "consul")
 
 
