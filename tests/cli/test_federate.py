@@ -13,6 +13,7 @@ from fakes.federation import FakeFederation, described
 from meshkit.backends.base import Ref
 from meshkit.federation import describe, runner
 from meshkit.model import Federation
+from platforms import nodes
 
 Meshkit = Callable[..., Any]
 KUBECONFIG = """\
@@ -220,8 +221,10 @@ def test_changed_meanwhile(meshkit: Meshkit, world: FakeFederation, monkeypatch:
 
 def test_gateways_inside_the_clouds(meshkit: Meshkit, world: FakeFederation) -> None:
     """Both options hold for all datacenters, are kept by a run that does not name them, and can be taken back."""
+    for name, cluster in world.clusters.items():
+        cluster.put({"kind": "Node", **nodes.AKS, "metadata": nodes.AKS["metadata"] | {"name": f"{name}-node"}})
     ranges = ("--gateway-source-range", "203.0.113.0/24", "--gateway-source-range", "198.51.100.7/32")
-    assert meshkit("federate", "aks", "eks", "--internal-gateways", *ranges).code == 0
+    assert meshkit("federate", "aks", "eks", "--chart", "light", "--internal-gateways", *ranges).code == 0
     assert meshkit("federate", "aks", "eks").code == 0
     assert {dc.gateway_internal for dc in world.federation.datacenters} == {True}
     ref = Ref("Service", "meshkit-mesh-gateway", "consul")
