@@ -9,7 +9,7 @@ import pytest
 from clusters import Lab
 from federation.mesh import Mesh
 from tracing import workload
-from tracing.breaking import BREAKAGES, Breakage, catalog, gateways
+from tracing.breaking import BREAKAGES, Breakage, access, catalog, gateways
 from tracing.clock import shifted
 from tracing.workload import Upstream, Workload
 from tracing.world import World
@@ -49,13 +49,23 @@ def world(lab: Lab) -> Iterator[World]:
 
 def test_a_path_that_works_is_healthy_within_ten_seconds(world: World) -> None:
     """Every hop passes, those that are measured with a time, and what was tried is told."""
-    seen = world.trace()
+    seen = world.command()
 
     assert (seen["verdict"], seen["cause"], seen["exit_code"]) == ("healthy", None, 0), seen
     assert [hop["verdict"] for hop in seen["hops"]] == ["passes"] * 7
     assert all(hop["took_s"] for hop in seen["hops"][2:])
     assert any(seen["tag"] in line for line in seen["tried"])
     assert seen["took_s"] < LONGEST_S
+
+
+def test_a_path_that_is_denied_ends_the_command_with_1(world: World) -> None:
+    """The intention that decides is named, and the remedy can be pasted."""
+    with access.intention_deny(world):
+        seen = world.command()
+    world.mends()
+
+    assert (seen["verdict"], seen["cause"]["code"], seen["exit_code"]) == ("broken", "intention_deny", 1), seen
+    assert seen["cause"]["remedy"] == "meshkit allow frontend backend"
 
 
 def test_a_federation_that_is_well_is_said_to_be(world: World) -> None:
@@ -92,12 +102,11 @@ def test_several_breakages_are_all_found_worst_first(world: World) -> None:
 def test_a_breakage_is_named(world: World, breakage: Breakage) -> None:
     """The cause's code and the hop; afterwards the path works again."""
     with breakage.break_it(world):
-        seen = world.trace(*breakage.arguments)
+        seen = world.trace(by_name=breakage.by_name)
     world.mends()
 
     named = seen["cause"] and seen["cause"]["code"]
     assert (named, seen["first_broken"]) == (breakage.code, breakage.hop), json.dumps(seen, indent=1)
     assert breakage.verdict in ("any", seen["verdict"])
-    assert seen["exit_code"] == (seen["verdict"] == "broken")
     assert seen["cause"]["remedy"]
     assert "{" not in seen["cause"]["remedy"]

@@ -17,12 +17,19 @@ from tracing import workload
 from tracing.workload import NAMESPACE, SIDECAR_PORT, Workload
 
 from meshkit.backends.base import Manifest
+from meshkit.errors import MeshkitError
 from meshkit.federation.context import Context
+from meshkit.federation.tracing import request
+from meshkit.federation.tracing.gather import Trace
 from meshkit.lab import register, wan
 from meshkit.lab.topology import Node
 from meshkit.lab.waiting import wait_until
+from meshkit.report.trace import document
+from meshkit.trace.diagnosis import diagnose
+from meshkit.trace.hops import Party, Route
 
-SETTLED_S = 60.0
+SETTLED_S, ANSWERED_S = 60.0, 2.0
+REQUEST, OK = b"GET / HTTP/1.1\r\nHost: backend\r\nConnection: close\r\n\r\n", 200
 IMPOSTOR = "impostor-node"
 
 
@@ -41,8 +48,13 @@ class World:
         first, second = register.find(self.source.datacenter), register.find(self.destination.datacenter)
         return first, second
 
-    def trace(self, *arguments: str) -> dict[str, Any]:
-        """What ``meshkit trace`` says of the path."""
+    def trace(self, *, by_name: bool = False) -> dict[str, Any]:
+        """What a trace says of the path: as the command does, without starting it."""
+        ends = (Party(w.datacenter, w.name) for w in (self.source, self.destination))
+        return document.as_json(diagnose(Trace(self.context, Route(*ends), by_name=by_name)()))
+
+    def command(self, *arguments: str) -> dict[str, Any]:
+        """What ``meshkit trace`` says of the path, and its exit code."""
         ends = (f"{w.datacenter}/{w.name}" for w in (self.source, self.destination))
         done = self.lab.meshkit("trace", *ends, "--output", "json", *arguments, check=False)
         assert done.stdout, done.stderr
@@ -80,10 +92,12 @@ class World:
         self.register(self.destination.sidecar())
 
     def answers(self) -> bool:
-        """Whether a request from the source comes back well."""
-        fetch = "import urllib.request as u; print(u.urlopen('http://127.0.0.1:9000/', timeout=3).status)"
-        command = ("exec", self.source.name, "-c", "service", "--", "python3", "-c", fetch)
-        return self.kubectl(self.source.datacenter, *command, check=False).strip() == "200"
+        """Whether a request from the source's loopback comes back well."""
+        kube = self.context.kube[self.source.datacenter]
+        with suppress(MeshkitError, OSError):  # its pod or its Envoy is down
+            reply = kube.loopback_send(self.source.name, NAMESPACE, 9000, REQUEST, ANSWERED_S)
+            return request.status(reply.data) == OK
+        return False
 
     def settles(self, condition: Callable[[], bool], what: str) -> None:
         """Wait for a condition."""

@@ -13,7 +13,7 @@ from fakes.cases import DEAD, HEAVY, NO_REPLY
 from fakes.evidence import FAR, TIMEOUT, healthy
 from meshkit.trace import measures
 from meshkit.trace.diagnosis import Diagnosis, diagnose
-from meshkit.trace.evidence import ChainTarget, Evidence, Measured
+from meshkit.trace.evidence import ChainTarget, Evidence, HealthCheck, Measured
 from meshkit.trace.hops import Party, Route
 from meshkit.trace.proxy import EnvoyCluster
 
@@ -238,3 +238,17 @@ def test_an_answer_of_somebody_else_is_none() -> None:
 
     assert not stray.passed
     assert named(stray)[0] == "unknown"
+
+
+@pytest.mark.parametrize(("status", "stale"), [("passing", False), ("critical", True)])
+def test_a_member_of_gossip_is_no_stale_address(status: str, stale: bool) -> None:  # noqa: FBT001 - a column
+    """A service on a virtual machine, which has a Consul agent and no pod."""
+    view = healthy().destination.consul
+    assert view
+    assert view.sidecars
+    member = replace(view.sidecars[0], checks=(HealthCheck("Serf Health Status", status),))
+    evidence = seen.with_views(seen.closed(healthy()), {}, {"sidecars": (member,)})
+    measured = {name: found for name, found in evidence.measured.items() if name != measures.SIDECAR}
+    podless = seen.with_destination(replace(evidence, measured=measured), pod=None, sidecar=None)
+
+    assert ("sidecar_address_stale" in codes(diagnose(podless))) is stale

@@ -8,4 +8,4 @@ from tracing.breaking.breakage import BREAKAGES, Breakage
 
 MODULES = (access, catalog, clocks, dns, gateways, network, service, sidecars, servers)
 
-__all__ = ["BREAKAGES", "MODULES", "Breakage", "catalog", "gateways"]
+__all__ = ["BREAKAGES", "MODULES", "Breakage", "access", "catalog", "gateways"]

@@ -15,7 +15,7 @@ Break = Callable[[World], AbstractContextManager[None]]
 class Breakage:
     """``verdict`` is broken, degraded where the request still passes, or any where that is chance.
 
-    ``arguments`` are further ones of the trace.
+    ``by_name`` says that the source asks DNS for the destination.
     """
 
     name: str
@@ -23,14 +23,14 @@ class Breakage:
     hop: str
     break_it: Break
     verdict: str = "broken"
-    arguments: tuple[str, ...] = ()
+    by_name: bool = False
 
 
 BREAKAGES: list[Breakage] = []
 
 
 def breakage(
-    code: str, hop: str, verdict: str = "broken", *arguments: str
+    code: str, hop: str, verdict: str = "broken", *, by_name: bool = False
 ) -> Callable[[Callable[[World], Iterator[None]]], Break]:
     """Enter a generator that breaks, yields and mends into the table, under its own name."""
 
@@ -44,7 +44,7 @@ def breakage(
             finally:
                 next(steps, None)
 
-        BREAKAGES.append(Breakage(work.__name__, code, hop, broken, verdict, arguments))
+        BREAKAGES.append(Breakage(work.__name__, code, hop, broken, verdict, by_name))
         return broken
 
     return enter

@@ -10,7 +10,7 @@ from tracing.world import World
 NOBODY = "10.99.77.78"
 
 
-@breakage("dns_not_forwarded", "lookup", "broken", "--by-name")
+@breakage("dns_not_forwarded", "lookup", by_name=True)
 def dns_not_forwarded(world: World) -> Iterator[None]:
     """As a cluster is from the start."""
     del world

@@ -7,10 +7,13 @@ from collections.abc import Iterator
 from meshkit.trace import choose, measures, passage
 from meshkit.trace.cause import Cause, Symptom
 from meshkit.trace.envoy import CONTAINERS
-from meshkit.trace.evidence import ConsulView, Evidence, Side
+from meshkit.trace.evidence import ConsulView, Evidence, Instance, Side
 from meshkit.trace.hops import Hop
 from meshkit.trace.places import envoys, sides
 from meshkit.trace.proxy import Proxy
+
+MEMBER = "Serf Health Status"
+"""The check that Consul keeps of each client agent."""
 
 OVERFLOWS = ("upstream_cx_overflow", "upstream_rq_pending_overflow", "downstream_cx_overflow", "limited_connections")
 
@@ -26,11 +29,16 @@ def _stale_address(evidence: Evidence) -> Iterator[Symptom]:
         entry = choose.sidecar(side)
         name = "source" if hop == "source sidecar" else "destination"
         seen = evidence.measured.get(measures.SIDECAR) if side is evidence.destination else None
-        if seen and seen.ok:
+        if (seen and seen.ok) or (entry and _member(entry)):
             continue  # it belongs to a machine that is no pod
         if entry and side.reachable and side.pod is None and f"{name}'s pod" not in evidence.unseen:
             text = f"{entry.id} is registered with {entry.address}, which no pod of {side.datacenter} has"
             yield Symptom(text, side.datacenter, hop, {"id": entry.id, "node": entry.node})
+
+
+def _member(entry: Instance) -> bool:
+    """Its node is a member of Consul's own gossip, and alive."""
+    return any(check.name == MEMBER and check.status == "passing" for check in entry.checks)
 
 
 def _down(evidence: Evidence) -> Iterator[Symptom]:
