@@ -68,6 +68,8 @@ def trace(  # noqa: PLR0913 - one parameter per option
     from meshkit.federation.tracing.gather import Trace
     from meshkit.trace.diagnosis import diagnose
 
+    for text in (source, destination):
+        route.written(text)  # before any cluster is asked
     found, held = known.find(federation, contexts or (), namespace, partial=True)
     way = route.parse(found, source, destination)
     with known.connected(found, held) as context:

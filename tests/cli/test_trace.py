@@ -144,3 +144,12 @@ def test_doctor(meshkit: Meshkit, mesh: FakeFederation, form: str) -> None:
     else:
         assert result.out.startswith("✘")
         assert "2 paths traced" in result.out
+
+
+@pytest.mark.parametrize("ends", [("frontend", "aks/backend"), ("eks/frontend", "aks/../backend")])
+def test_ends_are_read_before_any_cluster_is_asked(meshkit: Meshkit, ends: tuple[str, str]) -> None:
+    """No federation is known here, and that is not what is said."""
+    result = meshkit("trace", *ends)
+
+    assert result.code == 2
+    assert "is not DATACENTER/SERVICE" in result.err

@@ -15,16 +15,22 @@ def parse(federation: Federation, source: str, destination: str) -> Route:
     return Route(party(federation, source), party(federation, destination))
 
 
-def party(federation: Federation, text: str) -> Party:
-    """One end; UsageError says what is near or there."""
+def written(text: str) -> Party:
+    """One end as it is written, whether or not there is such a thing; UsageError when it is not written so."""
     datacenter, slash, service = text.partition("/")
-    if not slash or not SERVICE.fullmatch(service):
+    if not datacenter or not slash or not SERVICE.fullmatch(service):
         raise UsageError(
             f"{text!r} is not DATACENTER/SERVICE", hint="such as aks/backend; meshkit status lists services"
         )
-    known = [dc.name for dc in federation.datacenters]
-    if datacenter not in known:
-        near = difflib.get_close_matches(datacenter, known, 1)
-        hint = f"did you mean {near[0]}/{service}?" if near else f"there are {', '.join(known)}"
-        raise UsageError(f"no datacenter {datacenter} is in federation {federation.name}", hint=hint)
     return Party(datacenter, service)
+
+
+def party(federation: Federation, text: str) -> Party:
+    """One end; UsageError says what is near or there."""
+    found = written(text)
+    known = [dc.name for dc in federation.datacenters]
+    if found.datacenter not in known:
+        near = difflib.get_close_matches(found.datacenter, known, 1)
+        hint = f"did you mean {near[0]}/{found.service}?" if near else f"there are {', '.join(known)}"
+        raise UsageError(f"no datacenter {found.datacenter} is in federation {federation.name}", hint=hint)
+    return found

@@ -21,6 +21,7 @@ def test_a_route() -> None:
     ("text", "words"),
     [
         ("frontend", "is not DATACENTER/SERVICE"),
+        ("/frontend", "is not DATACENTER/SERVICE"),
         ("eks/", "is not DATACENTER/SERVICE"),
         ("eks/front end", "is not DATACENTER/SERVICE"),
         ("eks/*", "is not DATACENTER/SERVICE"),
