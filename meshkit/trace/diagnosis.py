@@ -100,7 +100,7 @@ def _first_broken(evidence: Evidence, verdict: Verdict, cause: Finding | None) -
         return None
     if cause is not None:
         return cause.hop
-    return None if evidence.request is None else NEXT[passage.reached(evidence)]
+    return NEXT[passage.reached(evidence)] if evidence.request and passage.certain(evidence) else None
 
 
 def _beside(evidence: Evidence, finding: Finding, cause: Finding | None) -> Finding:
@@ -125,7 +125,7 @@ def _hops(evidence: Evidence, verdict: Verdict, first: Hop | None, cause: Findin
             state, took_s = ("degraded", took_s) if verdict == "degraded" else ("broken", None)
             said = cause.text if cause else f"the request did not get beyond here; {said}".rstrip("; ")
         elif not evidence.passed and (first is None or order(hop) > order(first)):
-            state, took_s = ("not seen" if evidence.request is None and first is None else "not reached"), None
+            state, took_s = ("not seen" if first is None else "not reached"), None
         lines.append(HopResult(hop, state, took_s, said))
     return lines
 

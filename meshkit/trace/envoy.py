@@ -122,7 +122,14 @@ def proxy(pod: str, answers: Answers, before: Mapping[str, int], after: Mapping[
         http=any("http_connection_manager" in json.dumps(entry) for entry in public),
         counters=grown(before, after),
         totals=after,
+        uptime_s=_seconds(answers.info.get("uptime_current_epoch")),
     )
+
+
+def _seconds(text: Any) -> float:
+    """A protobuf duration, such as ``3661s``; 0 when it is none."""
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)s", str(text))
+    return float(found[1]) if found else 0.0
 
 
 def _has_own_listener(config: Document) -> bool:

@@ -69,6 +69,18 @@ def reached(evidence: Evidence) -> Hop:
     return "source sidecar" if listened(source.sidecar, evidence) else "lookup"
 
 
+def certain(evidence: Evidence) -> bool:
+    """Whether what the Envoys counted was this request: not where others' requests come in at such a rate."""
+    there = evidence.route.destination
+    places = [
+        (evidence.source.sidecar, service_cluster(evidence.source.sidecar, there)),
+        (evidence.source.gateway, datacenter_cluster(evidence.source.gateway, there.datacenter)),
+        (evidence.destination.gateway, service_cluster(evidence.destination.gateway, there)),
+        (evidence.destination.sidecar, EnvoyCluster(LOCAL_APP)),
+    ]
+    return not any(proxy and at and proxy.busy(f"cluster.{at.name}.", "upstream_cx_total") for proxy, at in places)
+
+
 def accepted(proxy: Proxy | None) -> bool:
     """Whether a sidecar's public listener took the request's connection."""
     return bool(proxy and (proxy.grew("public_listener", "cx_total") or proxy.grew("rbac.")))

@@ -6,6 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
+REQUEST_S, MAYBE = 3.0, 0.5
+"""From the counters before a request to those after it, and how many of others' are too many in that time."""
+
 
 @dataclass(frozen=True)
 class Leaf:
@@ -69,6 +72,12 @@ class Proxy:
     totals: Mapping[str, int] = field(default_factory=dict)
     flags: tuple[str, ...] = ()
     skew_s: float | None = None
+    uptime_s: float = 0.0
+
+    def busy(self, *parts: str) -> bool:
+        """Whether what others send makes these counters grow within a request's time too, by their rate so far."""
+        total = sum(value for name, value in self.totals.items() if all(part in name for part in parts))
+        return self.uptime_s > 0 and total * REQUEST_S > MAYBE * self.uptime_s
 
     def grew(self, *parts: str) -> int:
         """The sum of this request's counters whose names hold all of these parts."""

@@ -135,3 +135,14 @@ def test_response_flags_of_the_access_log() -> None:
     )
 
     assert envoy.flags("\n".join(lines), since) == ("UF", "URX")
+
+
+@pytest.mark.parametrize(
+    ("info", "seconds"), [({"uptime_current_epoch": "3661s"}, 3661.0), ({"uptime_current_epoch": "x"}, 0.0), ({}, 0.0)]
+)
+def test_how_long_it_runs(info: dict[str, str], seconds: float) -> None:
+    """As protobuf writes a duration; not known is 0, by which nothing is busy."""
+    found = envoy.proxy("pod", envoy.Answers(info, {}, {}, {}), {}, {"cluster.a.upstream_cx_total": 10**6})
+
+    assert found.uptime_s == seconds
+    assert found.busy("upstream_cx_total") is (seconds > 0)

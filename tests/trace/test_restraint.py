@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -252,3 +253,29 @@ def test_a_member_of_gossip_is_no_stale_address(status: str, stale: bool) -> Non
     podless = seen.with_destination(replace(evidence, measured=measured), pod=None, sidecar=None)
 
     assert ("sidecar_address_stale" in codes(diagnose(podless))) is stale
+
+
+BUSY = {
+    "totals": {"cluster.local_app.upstream_cx_total": 36000, "connect_authz.rbac.denied": 36000},
+    "uptime_s": 3600.0,
+}
+QUIET = {"totals": {"cluster.local_app.upstream_cx_total": 36, "connect_authz.rbac.denied": 36}, "uptime_s": 3600.0}
+
+
+@pytest.mark.parametrize(("traffic", "first"), [(QUIET, "service"), (BUSY, None)], ids=["quiet", "busy"])
+def test_how_far_a_request_came_is_not_told_by_others(traffic: dict[str, Any], first: str | None) -> None:
+    """Ten a second pass there anyway, so what was counted may not be it."""
+    lost = seen.with_request(healthy(), **NO_REPLY)
+    found = diagnose(seen.with_proxy(lost, "destination sidecar", **traffic))
+
+    assert (found.verdict, found.first_broken) == ("unknown", first)
+    assert {hop.verdict for hop in found.hops} <= {"passes", "broken", "not reached"} if first else {"not seen"}
+
+
+@pytest.mark.parametrize(("traffic", "cause"), [(QUIET, "intention_not_applied"), (BUSY, "")], ids=["quiet", "busy"])
+def test_what_others_are_denied_is_not_this_request(traffic: dict[str, Any], cause: str) -> None:
+    """A sidecar that refuses ten a second of somebody else says nothing of one that was closed."""
+    counted = {"connect_authz.rbac.denied": 1}
+    denied = changes.envoy("destination sidecar", counters=counted, **traffic)(healthy())
+
+    assert named(denied)[1] == cause

@@ -53,10 +53,17 @@ def _nothing(evidence: Evidence) -> Iterator[Symptom]:
 
 
 def _permissions(evidence: Evidence) -> Iterator[Symptom]:
-    rule, request = _rule(evidence), evidence.request
-    refused = passage.denied(evidence.destination.sidecar) or (request is not None and request.denied)
-    if rule and rule.action == "permissions" and refused:
+    rule = _rule(evidence)
+    if rule and rule.action == "permissions" and _refused(evidence):
         yield Symptom(f"the HTTP permissions of {rule.source} to {rule.destination} refuse the tagged request")
+
+
+def _refused(evidence: Evidence) -> bool:
+    """By Envoy's own answer; where it spoke no HTTP, by what it counted, others' requests aside."""
+    request, proxy = evidence.request, evidence.destination.sidecar
+    if request is None or request.denied:
+        return request is not None
+    return request.ended == "closed" and passage.denied(proxy) and not (proxy and proxy.busy("rbac.denied"))
 
 
 def _not_copied(evidence: Evidence) -> Iterator[Symptom]:
@@ -74,7 +81,7 @@ def _not_copied(evidence: Evidence) -> Iterator[Symptom]:
 
 def _stale(evidence: Evidence) -> Iterator[Symptom]:
     rule = _rule(evidence)
-    if rule and rule.action == "allow" and passage.denied(evidence.destination.sidecar):
+    if rule and rule.action == "allow" and _refused(evidence):
         yield Symptom("the destination's Envoy refuses what the intentions allow: its configuration is old")
 
 
