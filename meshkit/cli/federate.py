@@ -102,22 +102,19 @@ def federate(  # noqa: PLR0913 - one parameter per option
         "gateway_internal": internal_gateways,
         "gateway_source_ranges": tuple(gateway_source_range or ()),
     }
+    given = any(value not in (None, "", ()) for key, value in options.items() if key != "primary")
     if tag and (file or clusters):
         raise UsageError(
             "tags can't be mixed with clusters or a file", hint="meshkit discover shows what has which tags"
         )
-    if file and (clusters or federation or any(value not in (None, "", ()) for value in options.values())):
+    if adopt and (tag or file or gitops or given):
+        raise UsageError("--adopt takes installations as they are", hint="leave out --tag, -f and what changes them")
+    if file and (clusters or federation or primary or given):
         raise UsageError("a file and arguments can't be mixed", hint="put everything into the file, or leave out -f")
-
+    name = federation or DEFAULT_FEDERATION
     if adopt:
-        chosen = {key: value for key, value in options.items() if key != "primary"}
-        if tag or file or gitops or any(value not in (None, "", ()) for value in chosen.values()):
-            raise UsageError(
-                "--adopt takes installations as they are", hint="leave out --tag, -f and what changes them"
-            )
         from meshkit.cli import adopting
 
-        name = federation or DEFAULT_FEDERATION
         wanted = adopting.Options(name, primary, passphrase_file, timeout, output, dry_run=dry_run, yes=yes)
         adopting.adopt(clusters or [], wanted)
         return
@@ -127,11 +124,11 @@ def federate(  # noqa: PLR0913 - one parameter per option
 
     passphrase = read_passphrase(passphrase_file, os.environ)
     if tag:
-        clusters = tagged.clusters(tag, namespace or DEFAULT_NAMESPACE, federation or DEFAULT_FEDERATION)
+        clusters = tagged.clusters(tag, namespace or DEFAULT_NAMESPACE, name)
     if file:
         found = described.from_file(file, passphrase)
     else:
-        found = described.from_arguments(clusters or [], federation or DEFAULT_FEDERATION, options, passphrase)
+        found = described.from_arguments(clusters or [], name, options, passphrase)
     whole = replace(found.federation, gitops=gitops or found.federation.gitops)
     state, identity = found.state, found.identity
     with console.narrator() as observe, wiring.connect(whole, state, observe, timeout) as opened:

@@ -12,6 +12,8 @@ from meshkit.consul.values import Values, merge
 
 REPOSITORY = "hashicorp/consul"
 REGISTRY = "docker.io"
+OF_CHART = ("imageK8S", "imageConsulDataplane")
+"""Values for images whose version is the official chart's own."""
 
 
 def version(image: str) -> str:
@@ -38,3 +40,14 @@ def pinned(values: Mapping[str, Any], wanted: str, registry: str) -> Values:
     """Helm values with Consul's image in a version; ``registry`` is where it comes from when they name none."""
     image = of_user(values) or f"{registry or REGISTRY}/{REPOSITORY}"
     return merge(values, {"global": {"image": in_version(image, wanted)}})
+
+
+def follow_chart(values: Mapping[str, Any], before: str, after: str) -> Values:
+    """Helm values whose images of the chart's own parts go with it from one version to another.
+
+    An image with another tag than the chart's version is the user's to know about, and stays.
+    """
+    found = values.get("global")
+    theirs = found if isinstance(found, Mapping) else {}
+    moved = {key: in_version(str(theirs[key]), after) for key in OF_CHART if version(str(theirs.get(key))) == before}
+    return merge(values, {"global": moved}) if moved else dict(values)

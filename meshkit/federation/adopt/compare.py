@@ -63,11 +63,6 @@ def _federation(one: Installation) -> str:
     return "primary" if one.is_federated else "none"
 
 
-def _ca(one: Installation) -> str:
-    fingerprint = one.trust.fingerprint
-    return f"{fingerprint[:SHOWN]} ({one.trust.ca_from})" if fingerprint else "none"
-
-
 _FACTS = (
     _Fact("datacenter", lambda one: one.datacenter, "distinct"),
     _Fact("chart", _chart),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 from meshkit.consul import image, official, upgrades
 from meshkit.errors import UsageError
@@ -50,8 +51,8 @@ def resolve(federation: Federation, consul: str, chart: str, path: str) -> Targe
 def brought(federation: Federation, datacenter: Datacenter, target: Target) -> Datacenter:
     """A datacenter as it is described after its upgrade.
 
-    The light chart takes an image. The official one brings its own, unless the user has chosen one: that is retagged,
-    else it would stay what it is.
+    The light chart takes an image. The official one brings its own, unless the user has chosen some: these are
+    retagged, else they would stay what they are.
     """
     theirs = image.of_user(datacenter.values)
     if "@" in theirs:
@@ -59,9 +60,11 @@ def brought(federation: Federation, datacenter: Datacenter, target: Target) -> D
             f"{datacenter.name}: values.global.image names an image by its digest",
             hint="set the new image there, and run meshkit federate; or name it by its tag",
         )
-    values: Mapping[str, object] = datacenter.values
+    values: Mapping[str, Any] = datacenter.values
     if theirs or not federation.official:
         values = image.pinned(datacenter.values, target.consul, federation.image_registry)
+    if federation.official:
+        values = image.follow_chart(values, federation.seen_from(datacenter).chart_version, target.chart)
     return replace(
         datacenter, values=values, consul_version=target.consul, chart_version=target.chart, chart_path=target.path
     )

@@ -91,6 +91,14 @@ def test_brought(federation: Federation, values: dict[str, Any], image: str | No
     assert (found.consul_version, found.chart_version) == ("1.22.8", "1.9.12")
 
 
+def test_every_image_of_the_user_goes_along() -> None:
+    """A mirror that is named image by image is named so afterwards, in the new versions."""
+    images = {"image": "r/consul:1.22.7", "imageK8S": "r/k8s:1.9.7", "imageConsulDataplane": "r/dataplane:1.9.7"}
+    datacenter = replace(OFFICIAL.primary, values={"global": images})
+    found = target.brought(OFFICIAL, datacenter, Target("2.0.3", "2.0.3")).values["global"]
+    assert found == {"image": "r/consul:2.0.3", "imageK8S": "r/k8s:2.0.3", "imageConsulDataplane": "r/dataplane:2.0.3"}
+
+
 def test_digest() -> None:
     """An image by digest has no tag to change."""
     datacenter = replace(LIGHT.primary, values={"global": {"image": "consul@sha256:abc"}})
