@@ -35,6 +35,7 @@ def resolve(named: Federation, known: Federation | None, given: Mapping[str, Any
         dc if given is None else _merged(dc, before.get(dc.name, _like(known.primary, dc)), given)
         for dc in named.datacenters
     ]
+    merged = [_placed(dc, before.get(dc.name, dc)) for dc in merged]
     merged = [_in_version(dc, before.get(dc.name, known.primary), known) for dc in merged]
     merged += carried_over(named, known)
     _refuse_moves(merged, before)
@@ -65,6 +66,16 @@ def _merged(dc: Datacenter, before: Datacenter, given: Mapping[str, Any]) -> Dat
         key: value for key, value in given.items() if key not in (*_ABOUT_ALL, "primary") and value not in _NOT_GIVEN
     }
     return replace(before, context=dc.context, **options)
+
+
+def _placed(dc: Datacenter, before: Datacenter) -> Datacenter:
+    """A datacenter with what was once settled of its cluster: where one looks from is no reason to change it."""
+    return replace(
+        dc,
+        api_server=dc.api_server or before.api_server,
+        platform=dc.platform or before.platform,
+        load_balancer=dc.load_balancer or before.load_balancer,
+    )
 
 
 def _in_version(dc: Datacenter, like: Datacenter, known: Federation) -> Datacenter:
@@ -102,7 +113,7 @@ def _charted(named: Federation, known: Federation) -> Federation:
     if not named.chart:
         return replace(known, image_registry=registry)
     repository = "" if named.chart_path else named.chart_repo or known.chart_repo
-    version = named.chart_version or ("" if known.chart_path else known.chart_version)
+    version = named.chart_version or known.chart_version
     return replace(named, chart_version=version, chart_repo=repository, image_registry=registry)
 
 

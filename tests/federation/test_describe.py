@@ -74,8 +74,8 @@ def named(*clusters: str, primary: str = "", **options: Any) -> Federation:
         pytest.param(
             replace(named("aks", "eks"), chart="hashicorp", chart_repo="oci://r.example/charts"),
             {"chart_repo": "oci://r.example/charts"},
-            replace(KNOWN, chart_path="", chart_version="", chart_repo="oci://r.example/charts"),
-            id="a repository takes the place of a path, whose version is not that of the repository",
+            replace(KNOWN, chart_path="", chart_repo="oci://r.example/charts"),
+            id="a repository takes the place of a path, in the same version",
         ),
         pytest.param(
             replace(named("aks", "eks"), image_registry="other.example"),
@@ -100,6 +100,15 @@ def test_from_a_file() -> None:
     """A file describes its datacenters in full: what it does not say is the default, not what was before."""
     plain = named("aks", "eks", servers=3)
     assert describe.resolve(plain, KNOWN, None).datacenters == plain.datacenters
+
+
+def test_what_was_settled_of_a_cluster_stays() -> None:
+    """A file does not say it, and another laptop may see the cluster at another address."""
+    settled = {"api_server": "https://k8s.eks.example", "platform": "eks", "load_balancer": "nlb"}
+    known = replace(KNOWN, datacenters=(AKS, replace(EKS, **settled)))
+    named_now = named("aks", "eks", servers=3)
+    found = describe.resolve(named_now, known, None)
+    assert found.datacenters == (named_now.datacenters[0], replace(named_now.datacenters[1], **settled))
 
 
 def test_a_version_that_is_named_once_stays() -> None:
