@@ -26,6 +26,11 @@ PACKET_HEAD = struct.Struct("=IIII")
 SLL2_HEAD = struct.Struct("!HHIHBB8s")
 ETHERNET_DEVICE = 1
 LONGEST = 1 << 18
+PACKET_BLOCKS = frozenset({2, 3, 6})
+"""Obsolete, simple and enhanced, https://www.ietf.org/archive/id/draft-ietf-opsawg-pcapng-02.html."""
+
+CUT_SHORT = "the file ends in the middle of a packet"
+STOPPED = "a packet of the file can't be read, and what follows it was not"
 
 
 class Frame(NamedTuple):
@@ -38,11 +43,11 @@ class Frame(NamedTuple):
 
 
 class CaptureFile:
-    """A saved capture; ``truncated`` once its end was found to be missing. MeshkitError when it is none."""
+    """A saved capture; ``trouble`` says why it was not read to its end. MeshkitError when it is none."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.truncated = False
+        self.trouble = ""
         self._file = _open(path)
         self._reader = _reader(path, self._file)
         self._whole = 0
@@ -63,11 +68,11 @@ class CaptureFile:
                     f"{self.path}: packets of link type {kind} can't be read", hint=f"known are {link.NAMES}"
                 )
             if hasattr(meta, "caplen") and len(data) < meta.caplen <= LONGEST:
-                self.truncated = True
+                self.trouble = CUT_SHORT
                 return
             self._whole = self._reader.f.tell()
             yield Frame(self._time(meta), kind, meta.wirelen or len(data), data)
-        self.truncated = self._ends_early()
+        self.trouble = self._left_over()
 
     def _next(self) -> tuple[bytes, Any] | None:
         try:
@@ -87,27 +92,29 @@ class CaptureFile:
             return int(((meta.tshigh << 32) + meta.tslow) * NANOSECONDS // meta.tsresol)
         return int(meta.sec * NANOSECONDS + meta.usec * (1 if self._reader.nano else 1000))
 
-    def _ends_early(self) -> bool:
-        """Whether bytes are left that are no whole packet, or block of another kind."""
+    def _left_over(self) -> str:
+        """Of what bytes are left that are no block of another kind than packets."""
         file = self._reader.f
         if isinstance(file, gzip.GzipFile):
-            return False  # where it ends is not known beforehand
+            return ""  # where it ends is not known beforehand
         end = file.seek(0, 2)
         place = self._whole or (0 if hasattr(self._reader, "blocktypes") else FILE_HEAD.size)
         if hasattr(self._reader, "blocktypes"):
-            return _blocks_end_early(file, place, end, self._reader.endian)
-        return bool(place < end)
+            return _blocks_left_over(file, place, end, self._reader.endian)
+        return CUT_SHORT if place < end else ""
 
 
-def _blocks_end_early(file: BinaryIO, place: int, end: int, order: str) -> bool:
+def _blocks_left_over(file: BinaryIO, place: int, end: int, order: str) -> str:
     while place < end:
         file.seek(place)
         head = file.read(8)
-        length = int(struct.unpack(f"{order}II", head)[1]) if len(head) == 8 else 0  # noqa: PLR2004 - two words
+        kind, length = struct.unpack(f"{order}II", head) if len(head) == 8 else (0, 0)  # noqa: PLR2004 - two words
         if length < 12 or place + length > end:  # noqa: PLR2004 - the least that a block has
-            return True
+            return CUT_SHORT
+        if kind in PACKET_BLOCKS:
+            return STOPPED
         place += length
-    return False
+    return ""
 
 
 def _open(path: Path) -> BinaryIO:

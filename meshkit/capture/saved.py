@@ -28,5 +28,5 @@ def read(path: Path, wanted: Wanted, writer: Writer | None = None, ports: Collec
             data = frame.data[found.begin :]
             cut = data[: snapper.kept(data)]
             session.take(Packet(frame.time_ns, found.outgoing, max(0, frame.size - found.begin), cut))
-        notes = ("the file ends in the middle of a packet",) if file.truncated else ()
+        notes = (file.trouble,) if file.trouble else ()
     return session.result(notes=notes)

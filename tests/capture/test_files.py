@@ -107,6 +107,16 @@ def test_a_truncated_file_gives_what_is_whole_and_says_so(tmp_path: Path, writer
     assert result.notes == ("the file ends in the middle of a packet",)
 
 
+def test_a_packet_of_an_interface_that_is_not_there_is_told(tmp_path: Path) -> None:
+    """Its reader ends there, though the file goes on."""
+    path = write(tmp_path / "x.pcapng", writer=PcapNgWriter)
+    stray = struct.pack("<IIIIIII4sI", 6, 36, 7, 0, 0, 4, 4, b"data", 36)
+    path.write_bytes(path.read_bytes() + stray)
+    result = read(path)
+    assert result.packets == len(WIRE.packets)
+    assert result.notes == ("a packet of the file can't be read, and what follows it was not",)
+
+
 def test_a_file_without_packets(tmp_path: Path) -> None:
     path = tmp_path / "x.pcap"
     path.write_bytes(struct.pack("<IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, 65535, 1))
