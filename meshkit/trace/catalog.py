@@ -31,7 +31,7 @@ def _instance(entry: Document) -> Instance:
         tuple(service.get("Tags") or ()),
         dict(service.get("Meta") or {}),
         local if proxy else ("", 0),
-        tuple(_upstream(upstream) for upstream in proxy.get("Upstreams") or ()),
+        tuple(_upstream(upstream) for upstream in proxy.get("Upstreams") or () if _by_datacenter(upstream)),
         proxy.get("Mode") == "transparent",
     )
 
@@ -40,6 +40,11 @@ def _checks(checks: Iterable[Document]) -> Iterator[HealthCheck]:
     for check in checks:
         name = str(check.get("Name") or check.get("CheckID") or "")
         yield HealthCheck(name, str(check.get("Status", "")), str(check.get("Output") or "").strip())
+
+
+def _by_datacenter(upstream: Document) -> bool:
+    """Those of a peer or a prepared query name no service of a datacenter."""
+    return not upstream.get("DestinationPeer") and upstream.get("DestinationType") != "prepared_query"
 
 
 def _upstream(upstream: Document) -> Upstream:

@@ -53,8 +53,9 @@ def _upstreams(context: Context, dc: Datacenter, consul: Consul, view: ConsulVie
     for entry in view.sidecars or ():
         for upstream in entry.upstreams:
             where = upstream.datacenter or dc.name
-            if where in known and upstream.service not in consul.services(where):
-                text = f"{entry.id} has an upstream {where}/{upstream.service}, which is not in the catalog"
+            if where not in known or upstream.service not in consul.services(where):
+                why = "which is not in the catalog" if where in known else f"and no datacenter is called {where}"
+                text = f"{entry.id} has an upstream {where}/{upstream.service}, {why}"
                 path = f"{dc.name}/{entry.id} to {where}/{upstream.service}"
                 fact, remedy = "the destination is not in the catalog", "meshkit status lists what is there"
                 code = "destination_not_registered"

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from federation.tracing.conftest import Shop
 from meshkit.federation.tracing.doctor import examine
 from meshkit.trace.ailments import Examination
@@ -58,6 +60,23 @@ def test_an_upstream_that_leads_to_nobody(shop: Shop) -> None:
 
     assert ("destination_not_registered", "eks") in codes(found)
     assert "eks/frontend-proxy to aks/gone" in {path for ailment in found.ailments for path in ailment.paths}
+
+
+def test_an_upstream_in_a_datacenter_that_is_not(shop: Shop) -> None:
+    """Its name was written wrongly."""
+    sidecar(shop, "eks", "frontend")["Service"]["Proxy"]["Upstreams"][0]["Datacenter"] = "akz"
+    found = examined(shop)
+
+    assert any("no datacenter is called akz" in ailment.text for ailment in found.ailments)
+
+
+@pytest.mark.parametrize("kind", [{"DestinationPeer": "partner"}, {"DestinationType": "prepared_query"}])
+def test_an_upstream_that_is_no_service_of_a_datacenter(shop: Shop, kind: dict[str, str]) -> None:
+    """A peer's or a prepared query's is not looked for in the catalog."""
+    upstreams = sidecar(shop, "eks", "frontend")["Service"]["Proxy"]["Upstreams"]
+    upstreams.append({"DestinationName": "elsewhere", "LocalBindPort": 9001} | kind)
+
+    assert [ailment.text for ailment in examined(shop).ailments if "elsewhere" in ailment.text] == []
 
 
 def test_a_cluster_that_is_away(shop: Shop) -> None:
