@@ -66,11 +66,7 @@ class HelmClient:
 
     def release(self, name: str, namespace: str) -> Release | None:
         """See ``base.Helm``; so for every public method below."""
-        try:
-            revision = self._run(self._client.get_current_revision(name, namespace=namespace))
-        except helm_errors.ReleaseNotFoundError:
-            return None
-        return Release(revision.status.value, revision.revision, revision.description or "")
+        return self._run(self._current(name, namespace))
 
     def chart(self, name: str, namespace: str) -> InstalledChart | None:
         """See ``base.Helm``."""
@@ -129,9 +125,9 @@ class HelmClient:
 
         async def go() -> None:
             await self._repair(name, namespace)
-            await self._client.install_or_upgrade_release(
+            await self._command.install_or_upgrade(
                 name,
-                await self._client.get_chart(chart),
+                chart,
                 dict(values),
                 namespace=namespace,
                 description=description,
@@ -155,17 +151,22 @@ class HelmClient:
         Unlike the library's ``get_proceedable_revision`` this does not wait for the pods of the revision gone back to:
         the next one replaces them at once, and they may be the ones that never became ready.
         """
-        try:
-            found = await self._client.get_current_revision(name, namespace=namespace)
-        except helm_errors.ReleaseNotFoundError:
-            return
-        status = found.status.value
-        if status == "pending-install" and await self._finished(name, namespace, found.revision):
+        found = await self._current(name, namespace)
+        status = found.status if found else ""
+        if found and status == "pending-install" and await self._finished(name, namespace, found.revision):
             return
         if status in ("pending-install", "uninstalling"):
             await self._client.uninstall_release(name, namespace=namespace, wait=True, timeout=TIMEOUT)
         elif status in ("pending-upgrade", "pending-rollback"):
-            await found.release.rollback(wait=False, timeout=TIMEOUT)
+            await self._command.rollback(name, None, namespace=namespace, timeout=TIMEOUT)
+
+    async def _current(self, name: str, namespace: str) -> Release | None:
+        """The last line of the release's history: its whole status would be parsed, for seconds with many CRDs."""
+        try:
+            (found,) = await self._command.history(name, max_revisions=1, namespace=namespace)
+        except helm_errors.ReleaseNotFoundError:
+            return None
+        return Release(found["status"], int(found["revision"]), found.get("description") or "")
 
     async def _finished(self, name: str, namespace: str, revision: int) -> bool:
         """Whether going "back" to a first revision that was cut short made its objects whole, without their hooks.

@@ -21,10 +21,11 @@ class Installs:
 
     def start(self, datacenter: str, work: Callable[[threading.Event], None]) -> None:
         """Let ``work`` go on in the background; it is given the event that tells it to end."""
+        stop = self._stop
 
         def run() -> None:
             try:
-                work(self._stop)
+                work(stop)
             except BaseException as error:  # noqa: BLE001 - raised again where the datacenter is waited for
                 self._failures[datacenter] = error
 
@@ -41,7 +42,10 @@ class Installs:
         return alive
 
     def stop(self) -> None:
-        """End what is at work, and wait until it has ended."""
+        """End what is at work, and wait until it has ended; what is started later goes on."""
         self._stop.set()
         for thread in self._threads.values():
             thread.join()
+        self._threads.clear()
+        self._failures.clear()
+        self._stop = threading.Event()

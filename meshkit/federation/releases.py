@@ -94,9 +94,13 @@ def _at(values: Any, path: Sequence[str]) -> str:
 
 def ensure(context: Context, task: str, datacenter: Datacenter, wanted: Wanted) -> None:
     """Install or upgrade a release where it differs; pods are waited for elsewhere, hooks here."""
-    begin(context, task, datacenter, wanted)
-    if wanted.name == CONSUL_RELEASE and context.federation.official:
-        hooks.finish(context, task, datacenter)
+    try:
+        begin(context, task, datacenter, wanted)
+        if wanted.name == CONSUL_RELEASE and context.federation.official:
+            hooks.finish(context, task, datacenter)
+    except BaseException:
+        context.installs.stop()
+        raise
 
 
 def begin(context: Context, task: str, datacenter: Datacenter, wanted: Wanted) -> None:

@@ -14,10 +14,7 @@ from meshkit.backends.helm import HelmClient
 from meshkit.errors import ForbiddenError, MeshkitError, UnreachableError, UsageError
 
 VERSION = 'case "$*" in version*) printf v3.17.1; exit 0;; esac\n'
-STATUS = (
-    '{"name":"consul","namespace":"consul","version":2,"manifest":"","info":{"status":"%s",'
-    '"last_deployed":"2026-01-01T00:00:00Z","description":"meshkit one"}}'
-)
+STATUS = '[{"revision":2,"status":"%s","chart":"consul-1.9.11","app_version":"1.22.7","description":"meshkit one"}]'
 
 
 def script(tmp_path: Path, body: str) -> str:
@@ -126,8 +123,7 @@ def test_repair(tmp_path: Path, status: str, command: str) -> None:
     answer = f"cat <<'END'\n{STATUS % status}\nEND\n"
     client = helm(
         tmp_path,
-        f'echo "$*" >> {log}\ncase "$*" in *show*) echo "{{apiVersion: v2, name: c, version: 1.0.0}}"; exit 0;; esac\n'
-        + answer,
+        f'echo "$*" >> {log}\ncase "$*" in *upgrade*) echo "{{}}"; exit 0;; esac\n' + answer,
     )
     client.install("consul", "consul", tmp_path, {"password": "canary"}, "meshkit two")
     calls = log.read_text().splitlines()
@@ -151,10 +147,7 @@ def test_a_login_plugin_that_fails_for_helm(tmp_path: Path) -> None:
 def test_a_first_revision_that_can_not_be_finished_is_removed(tmp_path: Path) -> None:
     """Going "back" to it is tried first, without its hooks; where that fails, nothing of it is worth keeping."""
     log, answer = tmp_path / "log", f"cat <<'END'\n{STATUS % 'pending-install'}\nEND\n"
-    body = (
-        f'echo "$*" >> {log}\ncase "$*" in *rollback*) exit 1;; '
-        '*show*) echo "{apiVersion: v2, name: c, version: 1.0.0}"; exit 0;; esac\n'
-    )
+    body = f'echo "$*" >> {log}\ncase "$*" in *rollback*) exit 1;; *upgrade*) echo "{{}}"; exit 0;; esac\n'
     helm(tmp_path, body + answer).install("consul", "consul", tmp_path, {}, "meshkit two")
     calls = [call.split()[2:] for call in log.read_text().splitlines()]
     names = [call[0] for call in calls]
@@ -165,9 +158,7 @@ def test_a_first_revision_that_can_not_be_finished_is_removed(tmp_path: Path) ->
 def test_an_install_takes_as_long_as_it_is_given(tmp_path: Path) -> None:
     """The hooks of a chart may take minutes, and helm must know; the deadline of others stays."""
     log = tmp_path / "log"
-    body = (
-        f'echo "$*" >> {log}\ncase "$*" in *show*) echo "{{apiVersion: v2, name: c, version: 1.0.0}}"; exit 0;; esac\n'
-    )
+    body = f'echo "$*" >> {log}\ncase "$*" in *upgrade*) echo "{{}}"; exit 0;; esac\n'
     client = helm(tmp_path, body + f"cat <<'END'\n{STATUS % 'deployed'}\nEND\n")
     client.install("consul", "consul", tmp_path, {}, "meshkit two", timeout_s=600)
     assert "--timeout 600s" in next(line for line in log.read_text().splitlines() if "upgrade" in line)
@@ -178,8 +169,7 @@ def test_an_install_is_stopped(tmp_path: Path) -> None:
     told, begun, stop = tmp_path / "told", tmp_path / "begun", threading.Event()
     body = (
         f"trap 'touch {told}; exit 1' TERM\n"
-        'case "$*" in *show*) echo "{apiVersion: v2, name: c, version: 1.0.0}"; exit 0;; '
-        f"*upgrade*) touch {begun}; while :; do sleep 0.05; done;; esac\n"
+        f'case "$*" in *upgrade*) touch {begun}; while :; do sleep 0.05; done;; esac\n'
     )
     client = helm(tmp_path, body + f"cat <<'END'\n{STATUS % 'deployed'}\nEND\n")
 

@@ -122,7 +122,7 @@ def test_a_job_that_failed_for_good_is_not_waited_for(world: FakeFederation) -> 
         finish(context)
     assert "ACL login: 403" in raised.value.detail
     context.installs.stop()
-    assert not any(thread.is_alive() for thread in context.installs._threads.values())
+    assert not context.installs.running("eks")
 
 
 def test_a_pod_that_can_not_start_is_not_waited_for(world: FakeFederation) -> None:
