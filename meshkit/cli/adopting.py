@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
@@ -12,14 +12,18 @@ import typer
 
 from meshkit.cli import console, contexts, wiring
 from meshkit.cli.options import confirm, read_passphrase
+from meshkit.config import consul_chart
+from meshkit.config.consul_chart import Chart
+from meshkit.config.problem import Problem
 from meshkit.errors import CombinedError, MeshkitError, UsageError
 from meshkit.federation import chart_check, lock, releases, runner, settle
 from meshkit.federation.adopt import compare, installation, judge, take_over
 from meshkit.federation.adopt.installation import Installation
+from meshkit.federation.adopt.take_over import Source
 from meshkit.federation.context import Context
 from meshkit.federation.state import State
 from meshkit.federation.steps import trust
-from meshkit.model import OFFICIAL_CHART, Datacenter, Federation
+from meshkit.model import LIGHT_CHART, OFFICIAL_CHART, Datacenter, Federation
 from meshkit.report import adopt as report
 from meshkit.report import plan
 
@@ -28,10 +32,11 @@ FEWEST = 2
 
 @dataclass(frozen=True)
 class Options:
-    """The command line's; ``name`` is the federation's."""
+    """The command line's; ``name`` is the federation's, ``chart`` the keys of mesh.yaml about the chart."""
 
     name: str
     primary: str
+    chart: Mapping[str, str]
     passphrase_file: Path | None
     timeout_s: float
     output: str
@@ -44,6 +49,7 @@ def adopt(clusters: Sequence[str], options: Options) -> None:
     named = [contexts.whole(cluster.rpartition("=")[2]) for cluster in clusters]
     if len(named) < FEWEST or len(set(named)) < len(named):
         raise UsageError("--adopt takes two contexts or more, each once", hint="meshkit federate --adopt aks eks")
+    source = _chart(options.chart)
     state = State(options.name, read_passphrase(options.passphrase_file, os.environ))
     found = _look(named, state, options)
     leader = take_over.primary_of(found, options.primary)
@@ -52,17 +58,28 @@ def adopt(clusters: Sequence[str], options: Options) -> None:
     if problems:
         _refuse(named, found, problems, options)
     take_over.refuse_other(state, found)
-    federation = take_over.describe(found, options.name, leader)
+    federation = take_over.describe(found, options.name, leader, source)
     with console.narrator() as observe, wiring.connect(federation, state, observe, options.timeout_s) as opened:
         context = settle.settled(opened)
         problems = tuple(chart_check.problems(context))
         if problems:
-            _refuse(named, found, problems, options)
+            raise CombinedError("the chart is not ready to be installed; nothing was changed", problems)
         _show(named, found, federation, options)
         if options.dry_run:
             return
         confirm(f"make these {len(found)} installations federation {options.name}?", yes=options.yes)
         _take_over(context, found, options)
+
+
+def _chart(given: Mapping[str, str]) -> Source:
+    """Where the official chart comes from, and in which version; empty for its repository and that of the clusters."""
+    problem = next(consul_chart.problems(given, Path.cwd()), None)
+    found = Chart() if problem else consul_chart.chosen(given, Path.cwd())
+    if found.kind == LIGHT_CHART:
+        problem = Problem(("chart",), "only the official chart's installations can be adopted", "leave out --chart")
+    if problem:
+        raise UsageError(problem.text, hint=problem.hint)
+    return Source(found.path, found.version, given["chartRepo"])
 
 
 def _look(named: Sequence[str], state: State, options: Options) -> tuple[Installation, ...]:

@@ -102,12 +102,13 @@ def federate(  # noqa: PLR0913 - one parameter per option
         "gateway_internal": internal_gateways,
         "gateway_source_ranges": tuple(gateway_source_range or ()),
     }
-    given = any(value not in (None, "", ()) for key, value in options.items() if key != "primary")
+    about_chart = {"chart": chart, "chartVersion": chart_version, "chartRepo": chart_repo}
+    given = {key for key, value in options.items() if key != "primary" and value not in (None, "", ())}
     if tag and (file or clusters):
         raise UsageError(
             "tags can't be mixed with clusters or a file", hint="meshkit discover shows what has which tags"
         )
-    if adopt and (tag or file or gitops or given):
+    if adopt and (tag or file or gitops or given - {"chart", "chart_version", "chart_repo"}):
         raise UsageError("--adopt takes installations as they are", hint="leave out --tag, -f and what changes them")
     if file and (clusters or federation or primary or given):
         raise UsageError("a file and arguments can't be mixed", hint="put everything into the file, or leave out -f")
@@ -115,7 +116,9 @@ def federate(  # noqa: PLR0913 - one parameter per option
     if adopt:
         from meshkit.cli import adopting
 
-        wanted = adopting.Options(name, primary, passphrase_file, timeout, output, dry_run=dry_run, yes=yes)
+        wanted = adopting.Options(
+            name, primary, about_chart, passphrase_file, timeout, output, dry_run=dry_run, yes=yes
+        )
         adopting.adopt(clusters or [], wanted)
         return
 

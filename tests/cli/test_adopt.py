@@ -104,6 +104,19 @@ def test_refused(meshkit: Meshkit, installed: FakeFederation) -> None:
     assert {fact["fact"] for fact in found["facts"] if fact["differs"]} == {"datacenter", "ca", "gossip key"}
 
 
+def test_without_a_way_to_the_repository(meshkit: Meshkit, installed: FakeFederation) -> None:
+    """That the chart can't be had is told before anything is written, and one that was brought along will do."""
+    for helm in installed.wan.helms.values():
+        helm.repository.clear()
+    before = everything(installed)
+    result = meshkit("federate", "--adopt", "aks", "eks", "--yes")
+    assert result.code == 1
+    assert "the chart is not ready to be installed; nothing was changed" in result.err
+    assert everything(installed) == before
+    assert meshkit("federate", "--adopt", "aks", "eks", "--yes", "--chart", str(CHART)).code == 0
+    assert installed.federation.chart_path == str(CHART)
+
+
 def test_values_that_the_chart_does_not_know(meshkit: Meshkit, installed: FakeFederation, theirs: Made) -> None:
     """What preflight would refuse is refused before anything is written."""
     given = values("eks", connectInject={"enabeld": True})
@@ -160,6 +173,9 @@ def test_another_federation_of_that_name(meshkit: Meshkit, installed: FakeFedera
         pytest.param(["aks", "eks", "--servers", "3"], 2, "as they are", id="an option that changes them"),
         pytest.param(["-f", "mesh.yaml"], 2, "as they are", id="a file"),
         pytest.param(["aks", "eks", "--gitops"], 2, "as they are", id="with gitops"),
+        pytest.param(["aks", "eks", "--chart", "light"], 2, "only the official chart", id="the light chart"),
+        pytest.param(["aks", "eks", "--chart", "nowhere"], 2, "nowhere", id="a chart that is not there"),
+        pytest.param(["aks", "eks", "--chart-version", "1.9.7"], 2, "is older than what is", id="an old chart"),
         pytest.param(["aks", "eks", "--primary", "gke"], 2, 'no datacenter is named "gke"', id="an unknown primary"),
     ],
 )

@@ -8,6 +8,7 @@ same command, and from the markers on by ``federate`` too.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -32,10 +33,27 @@ def primary_of(found: Sequence[Installation], wanted: str) -> str:
     return wanted or next(iter(followed), found[0].datacenter)
 
 
-def describe(found: Sequence[Installation], name: str, primary: str) -> Federation:
-    """The federation that these installations will be; its chart is the newest of theirs."""
-    versions = {one.datacenter: one.chart.version if one.chart else "" for one in found}
-    newest = max(versions.values(), key=_numbers)
+@dataclass(frozen=True)
+class Source:
+    """Where the official chart comes from: a path, or a repository (empty for HashiCorp's own), in a version."""
+
+    path: str = ""
+    version: str = ""
+    repository: str = ""
+
+
+def describe(found: Sequence[Installation], name: str, primary: str, source: Source) -> Federation:
+    """The federation that these installations will be; its chart is the newest of theirs unless one is chosen.
+
+    UsageError for one that is older than what there is.
+    """
+    newest = max((one.chart.version for one in found if one.chart), key=_numbers)
+    version = source.version or newest
+    if _numbers(version) < _numbers(newest):
+        raise UsageError(
+            f"the chart {version} is older than what is installed, {newest}",
+            hint=f"--chart-version {newest}, or a folder or .tgz of that",
+        )
     datacenters = tuple(
         Datacenter(
             one.datacenter,
@@ -49,7 +67,7 @@ def describe(found: Sequence[Installation], name: str, primary: str) -> Federati
         )
         for one in found
     )
-    return Federation(name, datacenters, OFFICIAL_CHART, chart_version=newest)
+    return Federation(name, datacenters, OFFICIAL_CHART, source.path, version, source.repository)
 
 
 def refuse_other(state: State, found: Sequence[Installation]) -> None:

@@ -12,6 +12,7 @@ from meshkit.backends.base import Ref
 from meshkit.errors import MeshkitError
 from meshkit.federation.adopt import installation, judge, take_over
 from meshkit.federation.adopt.installation import Installation
+from meshkit.federation.adopt.take_over import Source
 
 
 @pytest.fixture
@@ -59,7 +60,7 @@ def test_secrets_where_values_say(world: FakeFederation) -> None:
     assert (eks.trust.gossip, eks.trust.replication) == (theirs.gossip, theirs.bootstrap)
     assert eks.primary_datacenter == "aks"
     assert take_over.primary_of(look(world), "") == "aks"
-    assert take_over.describe(look(world), "mesh", "aks").datacenters[1].api_server == "https://10.0.0.1:6443"
+    assert take_over.describe(look(world), "mesh", "aks", Source()).datacenters[1].api_server == "https://10.0.0.1:6443"
 
 
 @pytest.mark.parametrize(
