@@ -175,7 +175,27 @@ def _official(federation: Federation, datacenter: Datacenter) -> Values:
     else:
         values["global"] = {"federation": {"k8sAuthMethodHost": datacenter.api_server}}
     seen = federation.seen_from(datacenter)
+    values = merge(values, _unthrottled())
     return merge(values, images.for_official(seen.image_registry, seen.chart_version))
+
+
+def _unthrottled() -> Values:
+    """No limits of processor time, as in the light chart; what is requested stays, and the limits of memory.
+
+    The official chart holds its injector and Jobs to a twentieth of a processor, servers and gateways to a tenth. That
+    throttles their start, and all traffic between clouds.
+    """
+
+    def no_limit() -> Values:
+        return {"resources": {"limits": {"cpu": None}}}
+
+    return {
+        "global": {"acls": no_limit()},
+        "server": no_limit(),
+        "connectInject": {**no_limit(), "apiGateway": {"managedGatewayClass": {"resourceJob": no_limit()}}},
+        "meshGateway": {**no_limit(), "initServiceInitContainer": no_limit()},
+        "webhookCertManager": no_limit(),
+    }
 
 
 def _extra_config(datacenter: Datacenter) -> str:

@@ -149,6 +149,17 @@ def test_what_a_platform_needs(version: str) -> None:
     assert "openshift" not in rendered(replace(FEDERATION.primary, platform="openshift"))["global"]
 
 
+def test_nothing_of_the_official_chart_is_throttled() -> None:
+    """A null takes a default away in Helm; what a site sets itself stands."""
+    federation = official()
+    values = rendered(federation.primary, federation)
+    for part in (values["server"], values["meshGateway"], values["connectInject"], values["global"]["acls"]):
+        assert part["resources"] == {"limits": {"cpu": None}}
+    theirs = {"server": {"resources": {"limits": {"cpu": "2"}}}}
+    values = rendered(replace(federation.primary, values=theirs), federation)
+    assert values["server"]["resources"] == {"limits": {"cpu": "2"}}
+
+
 def test_the_ca_key_stays_out() -> None:
     """Neither chart gets it, so no job of the official one can hand it on."""
     for federation in (FEDERATION, official()):
