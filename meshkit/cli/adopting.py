@@ -16,13 +16,13 @@ from meshkit.config import consul_chart
 from meshkit.config.consul_chart import Chart
 from meshkit.config.problem import Problem
 from meshkit.errors import CombinedError, MeshkitError, UsageError
-from meshkit.federation import chart_check, lock, releases, runner, settle
+from meshkit.federation import lock, releases, runner, settle
 from meshkit.federation.adopt import compare, installation, judge, take_over
 from meshkit.federation.adopt.installation import Installation
 from meshkit.federation.adopt.take_over import Source
 from meshkit.federation.context import Context
 from meshkit.federation.state import State
-from meshkit.federation.steps import trust
+from meshkit.federation.steps import preflight, trust
 from meshkit.model import LIGHT_CHART, OFFICIAL_CHART, Datacenter, Federation
 from meshkit.report import adopt as report
 from meshkit.report import plan
@@ -59,11 +59,11 @@ def adopt(clusters: Sequence[str], options: Options) -> None:
         _refuse(named, found, problems, options)
     take_over.refuse_other(state, found)
     federation = take_over.describe(found, options.name, leader, source)
+    if identity and take_over.is_begun(identity.federation, found):
+        federation = identity.federation
     with console.narrator() as observe, wiring.connect(federation, state, observe, options.timeout_s) as opened:
         context = settle.settled(opened)
-        problems = tuple(chart_check.problems(context))
-        if problems:
-            raise CombinedError("the chart is not ready to be installed; nothing was changed", problems)
+        preflight.examine(context, expected=True)
         _show(named, found, federation, options)
         if options.dry_run:
             return

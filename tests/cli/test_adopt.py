@@ -111,7 +111,7 @@ def test_without_a_way_to_the_repository(meshkit: Meshkit, installed: FakeFedera
     before = everything(installed)
     result = meshkit("federate", "--adopt", "aks", "eks", "--yes")
     assert result.code == 1
-    assert "the chart is not ready to be installed; nothing was changed" in result.err
+    assert "2 problems stand in the way; nothing was changed" in result.err
     assert everything(installed) == before
     assert meshkit("federate", "--adopt", "aks", "eks", "--yes", "--chart", str(CHART)).code == 0
     assert installed.federation.chart_path == str(CHART)
@@ -125,6 +125,17 @@ def test_values_that_the_chart_does_not_know(meshkit: Meshkit, installed: FakeFe
     result = meshkit("federate", "--adopt", "aks", "eks", "--yes")
     assert result.code == 1
     assert "connectInject.enabeld" in result.err
+    assert everything(installed) == before
+    assert not installed.state.path.exists()
+
+
+def test_what_preflight_finds(meshkit: Meshkit, installed: FakeFederation) -> None:
+    """Clusters that could not be federated are not half adopted either."""
+    installed.clusters["eks"].gitversion = "v1.20.0"
+    before = everything(installed)
+    result = meshkit("federate", "--adopt", "aks", "eks", "--yes")
+    assert result.code == 1
+    assert "eks: Kubernetes v1.20.0 is too old" in result.err
     assert everything(installed) == before
     assert not installed.state.path.exists()
 
@@ -146,6 +157,15 @@ def test_killed_and_run_again(
     authority = State("mesh").authority()
     assert authority
     assert authority.fingerprint == theirs.authority.fingerprint
+
+
+def test_run_again_with_values_that_are_meshkits_by_now(meshkit: Meshkit, installed: FakeFederation) -> None:
+    """A release that an earlier run has upgraded tells nothing of the user's values: what was noted then holds."""
+    assert meshkit("federate", "--adopt", "aks", "eks", "--yes").code == 0
+    before = installed.wan.values("eks")
+    assert meshkit("federate", "--adopt", "aks", "eks", "--yes").code == 0
+    assert installed.wan.values("eks") == before
+    assert before["server"]["annotations"].count("meshkit.dev/server-certificate") == 1
 
 
 def test_afterwards(meshkit: Meshkit, installed: FakeFederation) -> None:

@@ -70,6 +70,11 @@ def describe(found: Sequence[Installation], name: str, primary: str, source: Sou
     return Federation(name, datacenters, OFFICIAL_CHART, source.path, version, source.repository)
 
 
+def is_begun(known: Federation, found: Sequence[Installation]) -> bool:
+    """Whether a run has described these before it was killed: by now their values may be meshkit's, not the user's."""
+    return [(dc.name, dc.context) for dc in known.datacenters] == [(one.datacenter, one.context) for one in found]
+
+
 def refuse_other(state: State, found: Sequence[Installation]) -> None:
     """MeshkitError when this machine knows another federation of that name."""
     certificate = state.ca_certificate()
@@ -92,7 +97,8 @@ def fill(state: State, found: Sequence[Installation], federation: Federation) ->
     key = load_pem_private_key(holder.trust.key.reveal().encode(), None)
     if not isinstance(key, ec.EllipticCurvePrivateKey):
         raise MeshkitError("the CA's key is no EC key", hint="meshkit signs with EC keys alone")
-    tokens: dict[str, Token] = {"bootstrap": leader.trust.bootstrap}
+    made = state.secrets()  # by a run that was killed
+    tokens: dict[str, Token] = {**(made.tokens if made else {}), "bootstrap": leader.trust.bootstrap}
     replication = next((one.trust.replication for one in (leader, *found) if one.trust.replication), None)
     if replication:
         tokens["replication"] = replication

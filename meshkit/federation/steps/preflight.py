@@ -35,16 +35,21 @@ def plan(context: Context) -> tuple[Change, ...]:
 
     What is left is what an earlier uninstall left behind and ``act`` takes away.
     """
+    return examine(context, expected=context.federation.gitops)
+
+
+def examine(context: Context, *, expected: bool) -> tuple[Change, ...]:
+    """The same; a Consul is ``expected`` where GitOps brings it, and where it is about to be adopted."""
     seen: dict[str, ClusterFacts] = {}
     problems: list[MeshkitError] = []
-    for name, found in context.each(lambda dc: _observed(context, dc)).items():
+    for name, found in context.each(lambda dc: _observed(context, dc, expected=expected)).items():
         if isinstance(found, ClusterFacts):
             seen[name] = found
         else:
             problems.append(found)
     problems += judge(seen, context.state, [dc.name for dc in context.federation.datacenters])
     problems += suitability.problems(context.federation, seen)
-    left = _leftovers(context, seen)
+    left = [] if expected else _leftovers(context, seen)
     problems += (problem for found in left for problem in leftovers.judge(found))
     without_helm = list(_helm(context))
     # A cluster that was not seen may have had a say in which chart it is.
@@ -77,20 +82,18 @@ def act(context: Context) -> None:
 
 def _leftovers(context: Context, seen: Collection[str]) -> list[Leftovers]:
     """What other Consuls have left in the clusters that answer; the light chart makes nothing it could stumble over."""
-    federation = context.federation
-    looked_at = federation.official and not federation.gitops  # what GitOps has brought is no leftover
-    datacenters = [dc for dc in federation.datacenters if dc.name in seen and looked_at]
+    datacenters = [dc for dc in context.federation.datacenters if dc.name in seen and context.federation.official]
     return [found for found in context.each(partial(leftovers.observe, context), datacenters).values() if found]
 
 
-def _observed(context: Context, datacenter: Datacenter) -> ClusterFacts | MeshkitError:
+def _observed(context: Context, datacenter: Datacenter, *, expected: bool) -> ClusterFacts | MeshkitError:
     """What a cluster looks like, or why that can't be seen: one cluster's silence must not hide another's problem."""
     try:
         kube, official = context.kube[datacenter.name], context.federation.official
         seen = facts.observe(kube, datacenter, context.clock, official=official)
     except MeshkitError as error:
         return error
-    if context.federation.gitops:
+    if expected:
         others = (place for place in seen.foreign_consul if not place.startswith(f"{datacenter.namespace}/"))
         return replace(seen, foreign_consul=tuple(others))
     return seen
