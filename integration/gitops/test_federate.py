@@ -15,7 +15,7 @@ from meshkit.lab import toolchain
 
 pytestmark = [pytest.mark.lab, pytest.mark.slow]
 
-AWAITED = "consul-server is not there yet"
+AWAITED = r"configmap/consul\S* is not there yet"
 
 
 @pytest.fixture
