@@ -142,13 +142,13 @@ class World:
         subprocess.run([*enter, *rule], check=True, capture_output=True)
 
     @contextmanager
-    def dropped(self, address: str, chain: str, *match: str) -> Iterator[None]:
+    def dropped(self, address: str, chain: str, *match: str, verdict: str = "DROP") -> Iterator[None]:
         """Packets that match are dropped in a pod's network for as long as the context is open."""
-        self.iptables(address, "-I", chain, *match, "-j", "DROP")
+        self.iptables(address, "-I", chain, *match, "-j", verdict)
         try:
             yield
         finally:
-            self.iptables(address, "-D", chain, *match, "-j", "DROP")
+            self.iptables(address, "-D", chain, *match, "-j", verdict)
 
     def configured(self, placed: Workload, words: str) -> None:
         """Wait until a workload's Envoy has been given a configuration that holds these words."""

@@ -148,10 +148,11 @@ class Pod:
 class Side:
     """One end of the path. ``gateway_pods`` and ``gateway_address`` are Kubernetes' own view of the mesh gateway.
 
-    ``deselected`` are its Services whose selector fits none of its pods, ``gateway_trouble`` is why its Deployment has
-    too few of them. ``lost_tokens`` are those that the cluster's Secrets hold and Consul does not know, ``ca`` and
-    ``gossip`` digests of what its servers trust and encrypt gossip with. ``half_open`` says that connections to a
-    gateway began and were never completed, ``forwards`` that the cluster's DNS is meant to ask Consul.
+    ``gateway_unaddressed`` says that its public Service is missing or has none, ``deselected`` names its Services whose
+    selector fits none of its pods, ``gateway_trouble`` is why its Deployment has too few of them. ``lost_tokens`` are
+    those that the cluster's Secrets hold and Consul does not know, ``ca`` and ``gossip`` digests of what its servers
+    trust and encrypt gossip with. ``half_open`` says that connections to a gateway began and were never completed,
+    ``forwards`` that the cluster's DNS is meant to ask Consul.
     """
 
     datacenter: str
@@ -165,6 +166,7 @@ class Side:
     gateway_pods: tuple[Pod, ...] = ()
     gateway_address: tuple[str, int] | None = None
     gateway_service: tuple[str, int] | None = None
+    gateway_unaddressed: bool = False
     gateway_trouble: str = ""
     deselected: tuple[str, ...] = ()
     consul: ConsulView | None = None

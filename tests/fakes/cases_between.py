@@ -14,6 +14,7 @@ from meshkit.trace import measures
 from meshkit.trace.evidence import Measured
 
 DAY_S = 86400.0
+FAR_AWAY = Measured("ok", rtt_s=0.6, sent=40)
 
 CASES = (
     Case("gateway_down", "source gateway", lambda e: seen.closed(seen.with_source(e, gateway_ready=0, gateway=None))),
@@ -130,6 +131,24 @@ CASES = (
     Case("server_ca_differs", "planes", lambda e: seen.closed(seen.with_source(e, ca="cd"))),
     Case("gossip_key_differs", "planes", lambda e: seen.closed(seen.with_source(e, gossip="cd"))),
     Case("gossip_key_differs", "planes", changes.passes(lambda e: seen.with_destination(e, gossip="cd")), "degraded"),
+    Case(
+        "network_slow",
+        "network",
+        lambda e: seen.with_request(seen.with_measured(e, THERE=FAR_AWAY), **NO_REPLY),
+    ),
+    Case(
+        "network_slow", "network", lambda e: seen.with_measured(e, THERE=Measured("ok", rtt_s=0.6, sent=40)), "degraded"
+    ),
+    Case(
+        "gateway_unaddressed",
+        "network",
+        lambda e: seen.closed(
+            seen.with_measured(seen.with_destination(e, gateway_unaddressed=True, gateway_address=None), THERE=TIMEOUT)
+        ),
+    ),
+    Case("gateway_unaddressed", "network", lambda e: seen.with_source(e, gateway_unaddressed=True), "degraded"),
+    Case("packets_dropped", "remote sidecar", changes.measured(SIDECAR=REFUSED)),
+    Case("connect_timeout_short", "source sidecar", changes.impatient),
     Case("root_expired", "remote sidecar", changes.views({"root_ends": START - timedelta(days=1)})),
     Case("clock_skew", "planes", lambda e: seen.with_source(e, skew_s=900.0), "degraded"),
     Case(

@@ -158,3 +158,10 @@ def other_instance(reason: str) -> Change:
 def all_clocks(skew_s: float) -> Change:
     """Both clusters' clocks are so far ahead of this machine's."""
     return lambda e: seen.with_source(seen.with_destination(e, skew_s=skew_s), skew_s=skew_s + 0.4)
+
+
+def impatient(evidence: Evidence) -> Evidence:
+    """The source's Envoy gives up a connection after 50 ms, where one takes three times that."""
+    cluster = replace(seen.cluster(FAR, "10.43.1.1", 443), connect_timeout_s=0.05)
+    counters = {f"cluster.{FAR}.upstream_cx_connect_timeout": 1}
+    return seen.closed(seen.with_proxy(evidence, "source sidecar", clusters={FAR: cluster}, counters=counters))

@@ -13,9 +13,10 @@ from fakes.cases_between import CASES as BETWEEN
 from fakes.evidence import FAR, NEAR, REFUSED, healthy
 from meshkit.trace.causes import CATALOGUE, CATEGORIES, by_code
 from meshkit.trace.diagnosis import diagnose
-from meshkit.trace.evidence import ChainTarget, Measured, Rule
+from meshkit.trace.evidence import ChainTarget, Measured, Pod, Rule
 from meshkit.trace.proxy import EnvoyCluster
 
+UNSEEN_SOCKETS = Pod("backend", "shop", "10.42.0.5", ready=True)
 PUBLIC_ALONE = {"public_listener:10.42.1.5:20000": ("10.42.1.5", 20000)}
 
 CASES = (
@@ -95,7 +96,9 @@ CASES = (
     Case(
         "sidecar_unreachable",
         "remote sidecar",
-        lambda e: seen.closed(seen.with_measured(seen.with_destination(e, sidecar=None), SIDECAR=REFUSED)),
+        lambda e: seen.closed(
+            seen.with_measured(seen.with_destination(e, sidecar=None, pod=UNSEEN_SOCKETS), SIDECAR=REFUSED)
+        ),
     ),
     Case(
         "gateway_down", "remote gateway", lambda e: seen.closed(seen.with_destination(e, gateway_ready=0, gateway=None))

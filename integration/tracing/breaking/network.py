@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from clusters import DELAY_S
 from tracing.breaking.breakage import breakage
 from tracing.workload import SIDECAR_PORT
 from tracing.world import World
@@ -39,6 +40,13 @@ def loss(world: World) -> Iterator[None]:
     world.link(loss=0.0)
 
 
+@breakage("network_slow", "network", "any")
+def long_way(world: World) -> Iterator[None]:
+    world.link(delay_s=0.4)
+    yield
+    world.link(delay_s=DELAY_S)
+
+
 @breakage("mtu_black_hole", "network", "any")
 def black_hole(world: World) -> Iterator[None]:
     world.link(mtu=1000, mtu_blackhole=True)
@@ -50,6 +58,13 @@ def black_hole(world: World) -> Iterator[None]:
 def packets_to_the_sidecar_dropped(world: World) -> Iterator[None]:
     address = world.destination.address
     with world.dropped(address, "INPUT", "-p", "tcp", "--dport", str(SIDECAR_PORT)):
+        yield
+
+
+@breakage("packets_dropped", "remote sidecar")
+def packets_to_the_sidecar_rejected(world: World) -> Iterator[None]:
+    address = world.destination.address
+    with world.dropped(address, "INPUT", "-p", "tcp", "--dport", str(SIDECAR_PORT), verdict="REJECT"):
         yield
 
 

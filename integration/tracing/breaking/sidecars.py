@@ -78,6 +78,14 @@ def upstream_on_a_port_that_is_taken(world: World) -> Iterator[None]:
     kill(envoy_of(world.source.address), signal.SIGKILL)
 
 
+@breakage("connect_timeout_short", "source sidecar")
+def connect_timeout_shorter_than_the_way(world: World) -> Iterator[None]:
+    world.config("service-resolver", world.destination.name, ConnectTimeout="20ms")
+    world.fails()
+    yield
+    world.no_config("service-resolver", world.destination.name)
+
+
 @breakage("gateway_mode_none", "source sidecar")
 def gateway_mode_none(world: World) -> Iterator[None]:
     entry = world.source.sidecar()

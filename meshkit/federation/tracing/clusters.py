@@ -50,6 +50,7 @@ def look(context: Context, dc: Datacenter) -> Side:
         gateway_pods=tuple(sorted((pod(found) for found in pods), key=lambda found: not found.ready)),
         gateway_address=(address, dc.gateway_port) if address else None,
         gateway_service=_inside(inside),
+        gateway_unaddressed=not address,
         gateway_trouble=_trouble(workload),
         deselected=tuple(name for name, found in services.items() if found and _deselects(found, pods)),
     )

@@ -3,13 +3,26 @@
 from __future__ import annotations
 
 from meshkit.trace.cause import Cause
-from meshkit.trace.causes import clocks, gateways, intentions, lookup, network, planes, service, sidecars, trust, xds
+from meshkit.trace.causes import (
+    clocks,
+    gateways,
+    intentions,
+    lookup,
+    network,
+    packets,
+    planes,
+    service,
+    sidecars,
+    trust,
+    xds,
+)
 
 CATEGORIES: dict[str, tuple[Cause, ...]] = {
     "lookup": lookup.CAUSES,
     "sidecars": sidecars.CAUSES,
     "configuration": xds.CAUSES,
     "gateways": gateways.CAUSES,
+    "packets": packets.CAUSES,
     "network": network.CAUSES,
     "certificates": trust.CAUSES,
     "clocks": clocks.CAUSES,

@@ -9,7 +9,6 @@ from meshkit.trace.cause import Cause, Symptom, Weight
 from meshkit.trace.evidence import Evidence, Measured, Side
 from meshkit.trace.hops import Hop
 from meshkit.trace.places import envoys
-from meshkit.trace.proxy import EnvoyCluster, Proxy
 
 VANISHED = frozenset({"timeout_connect", "unreachable", "no_route", "refused"})
 
@@ -81,6 +80,14 @@ def _wrong_address(evidence: Evidence) -> Iterator[Symptom]:
             yield Symptom(text, there.datacenter, "network", {"address": shown}, weight)
 
 
+def _unaddressed(evidence: Evidence) -> Iterator[Symptom]:
+    for side in (evidence.source, evidence.destination) if evidence.route.crosses else ():
+        if side.gateway_unaddressed:
+            text = f"the public Service of {side.datacenter}'s gateway is missing, or has no address"
+            weight: Weight = "fallback" if side is evidence.destination and not evidence.passed else "degrades"
+            yield Symptom(text, side.datacenter, "network", weight=weight)
+
+
 def _works(evidence: Evidence, here: Side) -> bool:
     """A gateway may have more addresses than its Service knows: what a datacenter goes by leads there all the same."""
     names = (measures.THERE, measures.AT_REMOTE_GATEWAY) if here is evidence.source else (measures.BACK,)
@@ -112,59 +119,6 @@ def _service_dead(evidence: Evidence) -> Iterator[Symptom]:
         if not side.deselected and by_service and by_pod and by_pod.ok and by_service.reason in VANISHED:
             text = f"in {side.datacenter} the gateway answers at its pod, and not at its Service ({by_service.reason})"
             yield Symptom(text, side.datacenter, hop)
-
-
-def _dropped(evidence: Evidence) -> Iterator[Symptom]:
-    """Ready by the kubelet's probe, which comes from the node, and silent to another pod."""
-    for side, hop in sides(evidence):
-        _, by_pod = inside(evidence, side)
-        if by_pod and by_pod.reason == "timeout_connect" and side.gateway_ready:
-            text = f"packets to {side.datacenter}'s gateway vanish inside the cluster, though its pod is ready"
-            yield Symptom(text, side.datacenter, hop)
-    if _source_vanishes(evidence):
-        text = f"what the pod of {evidence.route.source} sends to its gateway vanishes, what others send there arrives"
-        yield Symptom(text, evidence.source.datacenter, "source gateway")
-    pod = evidence.destination.pod
-    if pod and _listens(evidence) and _sidecar_vanishes(evidence):
-        text = f"packets to the sidecar in pod {pod.name} vanish inside the cluster, though it listens"
-        yield Symptom(text, hop="remote sidecar")
-
-
-def _source_vanishes(evidence: Evidence) -> bool:
-    """Its sidecar began a connection and came to no handshake, while one as the same service passes from elsewhere."""
-    sidecar, through = evidence.source.sidecar, evidence.measured.get(measures.THROUGH)
-    mine = passage.service_cluster(sidecar, evidence.route.destination)
-    if not (evidence.route.crosses and sidecar and mine and mine.healthy and through and through.ok):
-        return False
-    timed_out = evidence.request is not None and evidence.request.ended == "timeout"
-    shaken = sidecar.grew(f"cluster.{mine.name}.", "ssl.handshake") > 0
-    return _begun(sidecar, mine) and timed_out and not shaken
-
-
-def _listens(evidence: Evidence) -> bool:
-    """The sidecar's registered port is among those that its pod listens on, or its Envoy says that it does."""
-    pod, view, proxy = evidence.destination.pod, evidence.destination.consul, evidence.destination.sidecar
-    ports = {port for _, port in (pod.listening or ())} if pod else set()
-    ports |= {port for _, port in proxy.listeners.values()} if proxy else set()
-    return any(entry.port in ports and pod and entry.address == pod.address for entry in (view and view.sidecars) or ())
-
-
-def _sidecar_vanishes(evidence: Evidence) -> bool:
-    """Nobody in the cluster reaches it, or others do and the gateway does not."""
-    seen, own = evidence.measured.get(measures.SIDECAR), evidence.measured.get(measures.AT_OWN_GATEWAY)
-    direct = evidence.measured.get(measures.AT_SIDECAR)
-    if seen and seen.reason == "timeout_connect":
-        return True
-    tried = passage.service_cluster(evidence.destination.gateway, evidence.route.destination)
-    begun = bool(tried and evidence.destination.gateway and _begun(evidence.destination.gateway, tried))
-    arrived = evidence.destination.sidecar is None or passage.accepted(evidence.destination.sidecar)
-    alone = all(other.ok for name, other in evidence.measured.items() if name.startswith(measures.OTHER))
-    return bool(alone and own and not own.ok and direct and direct.ok and begun and not arrived)
-
-
-def _begun(proxy: Proxy, cluster: EnvoyCluster) -> bool:
-    """Whether the request made an Envoy begin a connection, whatever became of it."""
-    return proxy.grew(f"cluster.{cluster.name}.", "upstream_cx_total") > 0
 
 
 def _unknown_service(evidence: Evidence) -> Iterator[Symptom]:
@@ -227,6 +181,16 @@ CAUSES = (
         _wrong_address,
     ),
     Cause(
+        "gateway_unaddressed",
+        "network",
+        "a mesh gateway has no public address",
+        "connections between the datacenters time out, or go to who has the address now",
+        "the status of the gateway's public Service",
+        "{kubectl} describe service meshkit-mesh-gateway; meshkit federate makes it where it is missing",
+        _unaddressed,
+        weight="degrades",
+    ),
+    Cause(
         "gateway_wrong_inside_address",
         "source gateway",
         "sidecars reach their own gateway by a wrong address",
@@ -252,15 +216,6 @@ CAUSES = (
         "a connection to both from a pod of the cluster",
         "is kube-proxy (or what replaces it) running? {kubectl_all} -n kube-system get pods -o wide",
         _service_dead,
-    ),
-    Cause(
-        "packets_dropped",
-        "source gateway",
-        "packets inside a cluster are dropped",
-        "connections time out though what should answer is ready and listens",
-        "connections from another pod time out; the kubelet's own probe, or the list of sockets, says that it listens",
-        "{kubectl_all} get networkpolicies -A; then the CNI's drop counters or log",
-        _dropped,
     ),
     Cause(
         "gateway_no_route",

@@ -12,6 +12,9 @@ from meshkit.trace.evidence import Evidence, Measured
 LOSS, LOST_AT_LEAST = 0.02, 2
 """Beyond what a healthy way between clouds loses, and never one packet alone."""
 
+LONG_S = 0.4
+"""Light in fibre goes to the other side of the earth and back in 200 ms; routes are half as long again."""
+
 HEAVY_LOSS = 0.1
 """What a request of a dozen packets may fail by; TCP mends less than that in time."""
 
@@ -103,6 +106,14 @@ def _loss(evidence: Evidence) -> Iterator[Symptom]:
             return
 
 
+def _slow(evidence: Evidence) -> Iterator[Symptom]:
+    seen = evidence.measured.get(measures.THERE)
+    if seen and seen.rtt_s is not None and seen.rtt_s > LONG_S:
+        text = f"a packet to {evidence.destination.datacenter} and back takes {1000 * seen.rtt_s:.0f} ms"
+        hangs = evidence.request is not None and evidence.request.ended == "timeout"
+        yield Symptom(text, evidence.source.datacenter, weight="fallback" if hangs else None)
+
+
 def _black_hole(evidence: Evidence) -> Iterator[Symptom]:
     seen = evidence.measured.get(measures.MTU)
     for answer in seen.answers if seen else ():
@@ -186,6 +197,16 @@ CAUSES = (
         "TCP had to send handshakes again",
         "meshkit probe matrix says how many and which way; then ask the network's owner",
         _loss,
+        weight="degrades",
+    ),
+    Cause(
+        "network_slow",
+        "network",
+        "the way between the two datacenters is longer than the earth is round",
+        "every request takes several such round trips; short timeouts strike",
+        "the kernel's round trip of connections to the other gateway",
+        "{kubectl_all} top nodes; is a link full, or a tunnel led astray? then ask the network's owner",
+        _slow,
         weight="degrades",
     ),
     Cause(

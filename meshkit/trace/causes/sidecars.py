@@ -113,6 +113,19 @@ def _overflow(evidence: Evidence) -> Iterator[Symptom]:
             yield Symptom(text, side.datacenter, hop)
 
 
+def _impatient(evidence: Evidence) -> Iterator[Symptom]:
+    """Its Envoy gives a connection less time than one takes, handshakes with the other end included."""
+    proxy, through = evidence.source.sidecar, evidence.measured.get(measures.THROUGH)
+    cluster = passage.service_cluster(proxy, evidence.route.destination)
+    if not (proxy and cluster and through and through.ok and through.total_s):
+        return
+    gave_up = proxy.grew(f"cluster.{cluster.name}.", "upstream_cx_connect_timeout") > 0
+    if gave_up and cluster.connect_timeout_s < through.total_s:
+        limit, took = 1000 * cluster.connect_timeout_s, 1000 * through.total_s
+        text = f"{proxy.id} gives a connection {limit:.0f} ms, and one takes {took:.0f} ms"
+        yield Symptom(text, evidence.source.datacenter)
+
+
 def _mode(evidence: Evidence) -> Iterator[Symptom]:
     upstream, view = choose.upstream(evidence.source, evidence.route), evidence.source.consul
     if upstream is None or view is None or not evidence.route.crosses:
@@ -219,6 +232,16 @@ CAUSES = (
         "upstream_cx_overflow or upstream_rq_pending_overflow grew with the tagged request",
         "raise limits.max_connections of the upstream, in service-defaults of {source} or in its registration",
         _overflow,
+    ),
+    Cause(
+        "connect_timeout_short",
+        "source sidecar",
+        "the source's Envoy does not wait as long as a connection takes",
+        "each connection is given up; response flag UF",
+        "the cluster's connect_timeout against a handshake from end to end; upstream_cx_connect_timeout grew",
+        "raise ConnectTimeout: {kubectl} exec consul-server-0 -- "
+        "consul config read -kind service-resolver -name {destination}",
+        _impatient,
     ),
     Cause(
         "gateway_mode_none",
