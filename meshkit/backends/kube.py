@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import math
 import threading
+import time
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from datetime import UTC, datetime
@@ -27,6 +28,9 @@ from meshkit.backends.kube_paths import path_of
 from meshkit.errors import MeshkitError, NotFoundError, UnreachableError
 
 FIELD_MANAGER = "meshkit"
+BUSY_TRIES, BUSY_S = 8, 0.5
+"""An API server that asks to come again is asked again: it sheds load, or it has just learned of a kind."""
+
 OK_BELOW = 300
 TIMEOUT = urllib3.Timeout(connect=kube_errors.CONNECT_S, read=kube_errors.READ_S)
 REFUSALS = frozenset({kube_errors.UNAUTHORIZED, kube_errors.FORBIDDEN, kube_errors.NOT_FOUND})
@@ -224,6 +228,11 @@ class KubeClient:
         content_type: str = "application/json",
     ) -> urllib3.BaseHTTPResponse:
         response = self._raw(method, path, body, query or {}, content_type)
+        for _ in range(BUSY_TRIES):
+            if response.status != kube_errors.TOO_MANY or "Retry-After" not in response.headers:
+                break
+            time.sleep(BUSY_S)
+            response = self._raw(method, path, body, query or {}, content_type)
         if response.status >= OK_BELOW:
             raise self._status_error(response, f"{method} {path}")
         return response

@@ -15,7 +15,8 @@ CONNECT_S, READ_S = 5.0, 15.0
 """A healthy API server answers in milliseconds; one that hangs must not hang us."""
 
 UNAUTHORIZED, FORBIDDEN, NOT_FOUND, CONFLICT, SERVER_ERROR = 401, 403, 404, 409, 500
-PASSING = frozenset({429, 502, 503, 504})
+TOO_MANY = 429
+PASSING = frozenset({TOO_MANY, 502, 503, 504})
 """Overload, and a server or load balancer whose backend is away: worth another look."""
 
 AGAIN = "log in again, then try: kubectl --context {} get namespaces"

@@ -6,7 +6,7 @@ templates: Helm deletes them with the release, and with each definition all that
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from meshkit.backends.base import Kube, Manifest, Ref
@@ -68,11 +68,11 @@ def release_of(manifest: Manifest) -> str:
     return f"{notes.get(RELEASE_NAMESPACE, '')}/{notes[RELEASE_NAME]}" if notes.get(RELEASE_NAME) else ""
 
 
-def hanging(kube: Kube, known: Sequence[Definition], release: str) -> Iterator[Custom]:
-    """What has to go before a release does: objects of its kinds, and the Gateways that its Consul serves."""
+def hanging(kube: Kube, known: Sequence[Definition], releases: Collection[str]) -> Iterator[Custom]:
+    """What has to go before these releases do: objects of their kinds, and the Gateways that their Consul serves."""
     classes = _classes(kube, known)
     for definition in known:
-        if definition.is_consuls and definition.release == release:
+        if definition.is_consuls and definition.release in releases:
             yield from _of(kube, definition)
         elif definition.kind == "GatewayClass":
             yield from (c for c in _of(kube, definition) if classes[c.ref.name] == GATEWAY_CONTROLLER)
@@ -80,9 +80,9 @@ def hanging(kube: Kube, known: Sequence[Definition], release: str) -> Iterator[C
             yield from (_custom(definition, m) for m in _served(kube, definition, classes))
 
 
-def foreign(kube: Kube, known: Sequence[Definition], release: str) -> tuple[str, ...]:
-    """Gateway classes of other controllers whose kind the release would take along."""
-    if not any(d.group == GATEWAY_GROUP and d.release == release for d in known):
+def foreign(kube: Kube, known: Sequence[Definition], releases: Collection[str]) -> tuple[str, ...]:
+    """Gateway classes of other controllers whose kind these releases would take along."""
+    if not any(d.group == GATEWAY_GROUP and d.release in releases for d in known):
         return ()
     return tuple(name for name, who in _classes(kube, known).items() if who != GATEWAY_CONTROLLER)
 

@@ -69,7 +69,7 @@ def refuse_foreign(context: Context, datacenters: Iterable[Datacenter]) -> None:
     def look(dc: Datacenter) -> None:
         kube = context.kube[dc.name]
         try:
-            classes = custom_resources.foreign(kube, custom_resources.definitions(kube), _release(dc))
+            classes = custom_resources.foreign(kube, custom_resources.definitions(kube), {_release(dc)})
         except UnreachableError:
             return
         if classes:
@@ -118,6 +118,8 @@ def force(context: Context, dc: Datacenter) -> None:
         return _left(found)
 
     hint = "finalizers of others hold them; their controllers have to let go"
+    if context.federation.gitops:
+        hint = "take them out of git: what keeps it would only bring them back"
     context.wait(TASK, dc.name, pending, timeout_s=FORCED_S, hint=hint)
 
 
@@ -148,7 +150,9 @@ def _rest(kube: Kube, namespace: str) -> Iterator[Ref]:
 
 def _hanging(context: Context, dc: Datacenter) -> Iterator[Custom]:
     kube = context.kube[dc.name]
-    return custom_resources.hanging(kube, custom_resources.definitions(kube), _release(dc))
+    # Argo CD renders charts, so that Helm's annotations are on nothing.
+    releases = {_release(dc), ""} if context.federation.gitops else {_release(dc)}
+    return custom_resources.hanging(kube, custom_resources.definitions(kube), releases)
 
 
 def _ours(kube: Kube, dc: Datacenter) -> list[custom_resources.Definition]:

@@ -90,6 +90,33 @@ def test_expired_client_certificate(tmp_path: Path, authority: CertificateFiles)
     assert "the client certificate ended on" in error.message
 
 
+@pytest.mark.parametrize(
+    ("refusals", "well"), [pytest.param(3, True, id="for a moment"), pytest.param(99, False, id="for ever")]
+)
+def test_come_again(
+    tmp_path: Path,
+    authority: CertificateFiles,
+    monkeypatch: pytest.MonkeyPatch,
+    refusals: int,
+    well: bool,  # noqa: FBT001 - a parameter of the test
+) -> None:
+    """One that says to come again, as for a kind that it has just learned of, is asked again, but not for ever."""
+    monkeypatch.setattr(kube_module, "BUSY_S", 0.0)
+    busy = [status(429, "storage is (re)initializing")] * refusals
+
+    class Answers(dict[str, tuple[int, str]]):
+        def get(self, *key: Any) -> Any:
+            return busy.pop() if busy else super().get(*key)
+
+    with api_server(authority.issue("server"), Answers(VERSION)) as url:
+        kube = client(tmp_path, url, authority)
+        if well:
+            assert kube.version().startswith("v1.")
+        else:
+            assert isinstance(failure(kube), UnreachableError)
+    assert len(busy) == (0 if well else refusals - 1 - kube_module.BUSY_TRIES)
+
+
 def test_nothing_listens(tmp_path: Path, authority: CertificateFiles) -> None:
     """A refused connection is an API server that is down."""
     with raw_server(b"x") as url:

@@ -1,7 +1,7 @@
 """The official chart's controller and webhooks for config entries, as consul-k8s 1.9.11 and 2.0.3 have them.
 
-What is told here is told of configentry_controller.go and serviceintentions_webhook.go: which condition a resource
-gets and when, what the annotation migrate-entry does, who deletes what, and that both do nothing without an injector.
+What a controller makes of a resource is in ``reconcile``; here is when it does, what the webhooks refuse (as
+serviceintentions_webhook.go and proxydefaults_webhook.go do), and that both need an injector.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from typing import Any
 
 from fakes.definitions import definition
 from fakes.kube import FakeCluster
+from fakes.reconcile import reconcile
 from fakes.wan import FakeWan
 from meshkit.backends.base import Manifest, Ref
 from meshkit.consul import resources
@@ -120,40 +121,15 @@ class FakeController:
         return left <= 0
 
     def _reconcile(self, resource: Manifest) -> None:
-        meta, entry = resource["metadata"], _entry(resource)
         store = self._wan.store(self._wan.primary(self._datacenter))
-        held = store.entries.get((entry["Kind"], entry["Name"]))
-        owner = (held or {}).get("Meta", {}).get(resources.DATACENTER, "")
-        ours, same = owner == self._datacenter, held is not None and resources.says_the_same(entry, held)
-        migrates = (meta.get("annotations") or {}).get(resources.MIGRATE) == "true"
-        if meta.get("deletionTimestamp"):
-            if held and ours and not self.fails_with:
-                del store.entries[entry["Kind"], entry["Name"]]
-            if not self.fails_with:
-                self._release(resource)
-            return
-        written = entry | {"Meta": {"external-source": "kubernetes", resources.DATACENTER: self._datacenter}}
-        if self.fails_with:
-            self._condition(resource, "ConsulAgentError", self.fails_with)
-        elif held and not same and not ours and not migrates:
-            where = f'managed in different datacenter: "{owner}"' if owner else "already exists in Consul"
-            self._condition(resource, "ExternallyManagedConfigError", f"config entry {where}")
-        elif held and not same and migrates:
-            self._condition(resource, "MigrationFailedError", "migration failed: Kubernetes resource does not match")
-        else:
-            if held is None or not same or (migrates and not ours):
-                store.put(written)
-            elif resources.synced(resource).get("status") == "True":
-                return
-            self._condition(resource, "", "")
-
-    def _condition(self, resource: Manifest, reason: str, message: str) -> None:
-        """A condition's time is always new, also where it says the same again."""
-        self._turns += 1
-        condition = {"type": "Synced", "status": "False" if reason else "True", "reason": reason, "message": message}
-        condition["lastTransitionTime"] = f"turn {self._turns}"
-        meta = resource["metadata"] | {"finalizers": [resources.FINALIZER]}
-        self._cluster.put(resource | {"metadata": meta, "status": {"conditions": [condition]}})
+        outcome = reconcile(resource, store, self._datacenter, self.fails_with)
+        if outcome.released:
+            self._release(resource)
+        if outcome.condition:
+            self._turns += 1  # a condition's time is always new, also where it says the same again
+            condition = outcome.condition | {"lastTransitionTime": f"turn {self._turns}"}
+            meta = resource["metadata"] | {"finalizers": [resources.FINALIZER]}
+            self._cluster.put(resource | {"metadata": meta, "status": {"conditions": [condition]}})
 
     def _release(self, resource: Manifest) -> None:
         """Take Consul's finalizer away; who else has one keeps the object."""
@@ -162,11 +138,3 @@ class FakeController:
         self._cluster.put(resource | {"metadata": meta | {"finalizers": kept}})
         if not kept:
             self._cluster.remove(Ref(resource["kind"], meta["name"], meta.get("namespace", "")))
-
-
-def _entry(resource: Manifest) -> Manifest:
-    if resource["kind"] == resources.INTENTIONS_KIND:
-        return resources.entry_of(resource)
-    mode = (resource["spec"].get("meshGateway") or {}).get("mode", "")
-    config = resource["spec"].get("config") or {}
-    return {"Kind": "proxy-defaults", "Name": "global", "MeshGateway": {"Mode": mode}, "Config": config}

@@ -20,6 +20,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+TOO_MANY = 429
 DAY = dt.timedelta(days=1)
 
 
@@ -110,6 +111,8 @@ def api_server(
             if not knows(self.headers.get("Authorization") or _common_name(self.connection)):
                 code, body = status(401, "Unauthorized")
             self.send_response(code)
+            if code == TOO_MANY:
+                self.send_header("Retry-After", "1")
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
             self.wfile.write(body.encode())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -227,6 +228,27 @@ def test_only_this_release(mesh: FakeFederation, cluster: FakeCluster) -> None:
         "ServiceSplitter shop/kept",
     ]
     assert cluster.everything() == sorted(expected)
+
+
+@pytest.mark.parametrize("gitops", [True, False])
+def test_rendered_by_gitops(mesh: FakeFederation, cluster: FakeCluster, *, gitops: bool) -> None:
+    """Kinds that Helm did not make are the federation's where GitOps renders its chart, and else nobody's we know."""
+    kept = definition("ServiceSplitter")
+    cluster.put(kept)
+    cluster.put({"kind": "ServiceSplitter", "metadata": {"name": "shop", "namespace": "shop"}, "spec": {}})
+    mesh.federation = replace(mesh.federation, gitops=gitops)
+    uninstall.let_go(mesh.context(), mesh.federation.primary)
+    assert cluster.every("ServiceIntentions") == []
+    assert bool(cluster.every("ServiceSplitter")) is not gitops
+
+
+def test_what_git_brings_back(mesh: FakeFederation, cluster: FakeCluster) -> None:
+    """A resource that comes again as often as it is deleted is named, with where it comes from."""
+    cluster.controllers.append(lambda: cluster.put(theirs("again")) and None)
+    mesh.federation = replace(mesh.federation, gitops=True)
+    with pytest.raises(DeadlineError, match="still there: serviceintentions shop/again") as raised:
+        uninstall.let_go(mesh.context(), mesh.federation.primary)
+    assert raised.value.hint == "take them out of git: what keeps it would only bring them back"
 
 
 def test_gateways(mesh: FakeFederation, cluster: FakeCluster) -> None:

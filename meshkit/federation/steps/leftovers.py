@@ -90,7 +90,7 @@ def observe(context: Context, datacenter: Datacenter) -> Leftovers | None:
             webhooks=tuple(_webhooks(kube)),
             data=tuple(_data(kube, namespace)),
             lease=str((lease.get("spec") or {}).get("holderIdentity") or "") if lease else None,
-            resources=sum(not custom.going for custom in custom_resources.hanging(kube, known, release)),
+            resources=sum(not custom.going for custom in custom_resources.hanging(kube, known, {release})),
             rest=sum(1 for kind in uninstall.LEFT_BY_HOOKS for _ in _of_chart(kube, kind, namespace)),
         )
     except ForbiddenError:
