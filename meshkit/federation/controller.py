@@ -25,7 +25,7 @@ FINAL = frozenset({"ExternallyManagedConfigError", "MigrationFailedError"})
 """Reasons of Synced being False that no waiting mends; the others (ConsulAgentError, ConsulPatchError) may pass."""
 
 _WEBHOOK_AWAY = "failed calling webhook"
-_TAKEN = "an existing ServiceIntentions resource has"
+_TAKEN = ("an existing ServiceIntentions resource has", "proxydefaults resource already defined")
 
 
 def lacking(kube: Kube, namespace: str) -> str:
@@ -47,8 +47,8 @@ def is_available(kube: Kube, namespace: str) -> bool:
 
 
 def is_taken(error: MeshkitError) -> bool:
-    """Whether a resource was refused because another one of the same destination is there by now."""
-    return _TAKEN in error.message
+    """Whether a resource was refused because another one that says the same kind of thing is there by now."""
+    return any(words in error.message for words in _TAKEN)
 
 
 def is_away(error: MeshkitError) -> bool:

@@ -44,7 +44,8 @@ def write(context: Context, wanted: Intention) -> bool:
         )
     consul = context.consul(context.federation.primary.name)
     entries = resource_entries.of(context)
-    changed = compare_and_set.rewrite(entries, lambda _, entry: _with(entry, wanted), [wanted.destination])
+    editor = "kubectl edit serviceintentions" if context.federation.official else "consul config write"
+    changed = compare_and_set.rewrite(entries, lambda _, entry: _with(entry, wanted, editor), [wanted.destination])
     if changed:
         _note_unknown(context, consul, wanted)
     context.each(lambda dc: context.wait(TASK, dc.name, lambda: _missing(context.consul(dc.name), wanted)))
@@ -61,11 +62,11 @@ def remove(context: Context, source: str, destination: str) -> bool:
     return compare_and_set.rewrite(entries, lambda _, entry: _without(entry, source), [destination])
 
 
-def _with(entry: Manifest | None, wanted: Intention) -> Manifest | None:
+def _with(entry: Manifest | None, wanted: Intention, editor: str) -> Manifest | None:
     held = holds.on(entry, wanted.source)
     if not held and wanted in config_entries.intentions([entry] if entry else []):
         return entry
-    _refuse_permissions(entry, wanted)
+    _refuse_permissions(entry, wanted, editor)
     return config_entries.with_intention(entry, wanted, "" if held else None)
 
 
@@ -83,13 +84,13 @@ def _missing(consul: Consul, wanted: Intention) -> str:
     )
 
 
-def _refuse_permissions(entry: Manifest | None, wanted: Intention) -> None:
+def _refuse_permissions(entry: Manifest | None, wanted: Intention, editor: str) -> None:
     """HTTP permissions say more than allow or deny can; replacing them would lose them."""
     for source in (entry or {}).get("Sources") or ():
         if source["Name"] == wanted.source and source.get("Permissions"):
             raise MeshkitError(
                 f"the intention from {wanted.source} to {wanted.destination} has HTTP permissions",
-                hint="edit it with consul config write; allow and deny would replace them",
+                hint=f"edit it with {editor}; allow and deny would replace them",
             )
 
 

@@ -99,6 +99,15 @@ def test_a_resource_of_the_users_is_changed(mesh: FakeFederation, cluster: FakeC
     assert (cluster.find(Ref(KIND, "shop", "default")) or {})["spec"]["sources"] == [permitted]
 
 
+def test_permissions_are_not_replaced(mesh: FakeFederation, cluster: FakeCluster) -> None:
+    """HTTP permissions say more than allow or deny; how to edit them is how this federation keeps them."""
+    permitted = {"name": "web", "permissions": [{"action": "allow", "http": {"pathPrefix": "/"}}]}
+    cluster.put(theirs(permitted))
+    with pytest.raises(MeshkitError, match="the intention from web to api has HTTP permissions") as raised:
+        segmentation.write(mesh.context(), ALLOW)
+    assert raised.value.hint.startswith("edit it with kubectl edit serviceintentions")
+
+
 def test_the_users_entry_stays_with_the_api(mesh: FakeFederation, cluster: FakeCluster) -> None:
     """What was written through the API by whoever it was is changed there: a resource would lock them out."""
     through_the_api(mesh, meta={"team": "shop"})

@@ -134,6 +134,27 @@ def test_one_that_is_never_synced(mesh: FakeFederation, controller: FakeControll
     assert raised.value.detail == 'config entry managed in different datacenter: "eks"'
 
 
+def test_made_at_the_same_moment(
+    mesh: FakeFederation, controller: FakeController, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Proxy defaults that somebody makes in between, wherever, are not overwritten; the next run changes them."""
+    del controller
+    cluster = mesh.clusters["aks"]
+    plain = cluster.create
+
+    def create(manifest: dict[str, Any]) -> Any:
+        cluster.put(proxy_defaults("shop", config={"protocol": "tcp"}))
+        return plain(manifest)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(cluster, "create", create)
+        with pytest.raises(MeshkitError, match="somebody else is changing proxy-defaults"):
+            settings.act(mesh.context())
+    settings.act(mesh.context())
+    (found,) = cluster.every("ProxyDefaults")
+    assert found["spec"] == {"config": {"protocol": "tcp"}, "meshGateway": {"mode": "local"}}
+
+
 def test_changed_at_the_same_moment(
     mesh: FakeFederation, controller: FakeController, monkeypatch: pytest.MonkeyPatch
 ) -> None:
