@@ -99,7 +99,7 @@ def world(
     uninstall.let_go(context, dc)
     helm.uninstall("consul", place, hooks=False)
     uninstall.remove_rest(context, dc)
-    assert made.definitions() == []
+    wait_until(lambda: made.definitions() == [], 30, "the end of all definitions")
 
 
 @pytest.fixture
@@ -238,9 +238,11 @@ def test_half_an_uninstall(world: World) -> None:
         world.kube.delete(Ref("CustomResourceDefinition", name))
     for secret in world.kube.list("Secret", world.namespace, selector="owner=helm"):
         world.kube.delete(Ref("Secret", secret["metadata"]["name"], world.namespace))
+    stuck = "serviceintentions.consul.hashicorp.com"
+    wait_until(lambda: world.definitions() == [stuck], 30, "the end of the definitions that nothing holds")
     found = leftovers.observe(world.context, world.datacenter)
     assert found
-    assert found.stuck == ("serviceintentions.consul.hashicorp.com",)
+    assert found.stuck == (stuck,)
     assert [change.what for change in leftovers.mending(found)] == ["1 definitions of Consul's kinds"]
     leftovers.mend(world.context, found)
     assert world.definitions() == []
