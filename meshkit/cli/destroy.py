@@ -31,6 +31,7 @@ def destroy(
 ) -> None:
     """Remove Consul, its volumes and every secret from all clusters, and the CA from this machine.
 
+    With the official chart all of Consul's custom resources go first, your own too; those are named before.
     With contexts it works without the state directory too, for a federation whose state was lost. What a cluster
     named by --lost holds stays there.
 
