@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import urllib.request
+import uuid
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import pytest
 from clusters import WEB_PORT, Lab, pod, service, web
 
 from meshkit.lab import images, register, toolchain
+from meshkit.lab.waiting import wait_until
 
 pytestmark = pytest.mark.lab
 
@@ -71,6 +73,39 @@ class TestLoad:
         lab.kubectl(here, *where, "wait", "pod/loaded", "--for=condition=Ready", "--timeout=60s")
         reason = "jsonpath={.status.containerStatuses[0].state.waiting.reason}=ErrImageNeverPull"
         lab.kubectl(there, *where, "wait", "pod/loaded", f"--for={reason}", "--timeout=60s")
+
+
+class TestWebhook:
+    """What the API server asks before it takes an object."""
+
+    def test_is_reached_in_a_pod_through_its_service(self, lab: Lab, namespace: Namespace) -> None:
+        """The one here speaks no TLS, which the API server can only know from its answer."""
+        here = lab.names[0]
+        space = namespace(here)
+        lab.apply(here, space, web(), service("web", "ClusterIP", 443))
+        hook = {
+            "name": "web.example.test",
+            "clientConfig": {"service": {"name": "web", "namespace": space}},
+            "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": space}},
+            "rules": [{"apiGroups": [""], "apiVersions": ["v1"], "operations": ["CREATE"], "resources": ["secrets"]}],
+            "sideEffects": "None",
+            "admissionReviewVersions": ["v1"],
+        }
+        kind = {"apiVersion": "admissionregistration.k8s.io/v1", "kind": "ValidatingWebhookConfiguration"}
+        try:
+            lab.apply(here, space, {**kind, "metadata": {"name": space}, "webhooks": [hook]})
+            wait_until(lambda: "server gave HTTP response" in refusal(lab, here, space), 30, "an answer of the webhook")
+        finally:
+            lab.kubectl(here, "delete", "validatingwebhookconfiguration", space, "--ignore-not-found")
+
+
+def refusal(lab: Lab, context: str, space: str) -> str:
+    """Why a Secret is not taken, empty when it is."""
+    try:
+        lab.kubectl(context, "-n", space, "create", "secret", "generic", f"s-{uuid.uuid4().hex[:8]}")
+    except AssertionError as error:
+        return str(error)
+    return ""
 
 
 class TestVolume:

@@ -117,7 +117,7 @@ def _apiserver(node: Node) -> list[str]:
     keys = node.folder / "pki"
     return [
         "--etcd-servers=http://127.0.0.1:2379",
-        f"--service-cluster-ip-range={node.service_prefix}.0.0/16",
+        f"--service-cluster-ip-range={node.service_cidr}",
         "--secure-port=6443",
         f"--advertise-address={node.address}",
         f"--tls-cert-file={keys / 'api.crt'}",

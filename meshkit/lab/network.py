@@ -35,6 +35,8 @@ def up(node: Node) -> None:
     run(*inside, "address", "replace", f"{node.address}/32", "dev", "eth0")
     run(*inside, "link", "set", "eth0", "up")
     run(*inside, "route", "replace", f"{HOST_ADDRESS}/32", "dev", "eth0", "src", node.address)
+    # Services are known to iptables alone, which are asked once there is a route: the API server calls webhooks.
+    run(*inside, "route", "replace", node.service_cidr, "dev", "eth0", "src", node.address)
     run("ip", "address", "replace", f"{HOST_ADDRESS}/32", "dev", link)
     run("ip", "link", "set", link, "up")
     run("ip", "route", "replace", f"{node.address}/32", "dev", link, "src", HOST_ADDRESS)

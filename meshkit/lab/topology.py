@@ -50,6 +50,11 @@ class Node:
         return f"10.{100 + self.index}"
 
     @property
+    def service_cidr(self) -> str:
+        """The service range of the cluster, a /16."""
+        return f"{self.service_prefix}.0.0/16"
+
+    @property
     def pod_cidr(self) -> str:
         """The pod range of the cluster (a /16, of which the node has the first /24)."""
         return f"10.{150 + self.index}.0.0/16"
