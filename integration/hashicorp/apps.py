@@ -6,12 +6,11 @@ from typing import Any
 
 from hashicorp.pair import PRIMARY, SECONDARY, Official
 
+from meshkit.consul.images import PYTHON
+
 NAMESPACE = "shop"
 CLIENT, WEB = "client", "web"
 PORT, UPSTREAM_PORT = 8080, 9090
-PYTHON = "docker.io/library/python:3.13-slim"
-"""The image of meshkit's own agents: where they run, this runs."""
-
 INJECT = "consul.hashicorp.com/connect-inject"
 UPSTREAMS = "consul.hashicorp.com/connect-service-upstreams"
 SERVICE_PORT = "consul.hashicorp.com/connect-service-port"
@@ -62,7 +61,7 @@ def _apply(official: Official, datacenter: str, name: str, annotations: dict[str
     }
     official.apply(context, NAMESPACE, account, service)
     metadata = {"name": name, "labels": {"app": name}, "annotations": {INJECT: "true", **annotations}}
-    container = {"name": name, "image": PYTHON, "command": ["python3", "-u", "-c", program]}
+    container = {"name": name, "image": official.own_image(PYTHON), "command": ["python3", "-u", "-c", program]}
     # Under ACLs an account's name must be its service's.
     spec = {"serviceAccountName": name, "containers": [container], "terminationGracePeriodSeconds": 0}
     pod: dict[str, Any] = {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec}

@@ -12,8 +12,10 @@ from pathlib import Path
 
 CHART, VERSION, UPGRADE = "MESHKIT_OFFICIAL_CHART", "MESHKIT_OFFICIAL_CHART_VERSION", "MESHKIT_OFFICIAL_UPGRADE"
 IMAGES, REGISTRY, CONTEXTS = "MESHKIT_OFFICIAL_IMAGES", "MESHKIT_OFFICIAL_REGISTRY", "MESHKIT_OFFICIAL_CONTEXTS"
-CLUSTERS = "MESHKIT_TEST_CLUSTERS"
-ARCHIVES = (".tar", ".tar.gz", ".tgz")
+CLUSTERS = "MESHKIT_OFFICIAL_CLUSTERS"
+ARCHIVES = (".tar", ".tar.gz")
+"""What a folder of archives is searched for: charts, which may lie beside them, are .tgz."""
+
 PAIR = 2
 
 WITHOUT_CHART = f"{CHART} is not set: the official chart as a .tgz or a folder, or its repository's URL"
@@ -68,10 +70,11 @@ class Given:
 
     @property
     def for_upgrade(self) -> tuple[str, ...]:
-        """The chart that an upgrade goes to in the words of meshkit's command; empty when it is no other one."""
-        if not self.upgrade:
-            return ()
-        return ("--chart" if Path(self.upgrade).exists() else "--chart-version", self.upgrade)
+        """The chart that an upgrade goes to in the words of meshkit's command; the same one when there is no other."""
+        wanted = self.upgrade or self.chart
+        if "://" in wanted:
+            return ("--chart-version", self.version) if self.version else ()
+        return ("--chart" if Path(wanted).exists() else "--chart-version", wanted)
 
 
 def given(environment: Mapping[str, str] = os.environ) -> Given | None:

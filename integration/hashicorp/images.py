@@ -10,9 +10,10 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
-from hashicorp.apps import PYTHON
 from hashicorp.given import WITHOUT_IMAGES
 from hashicorp.pair import Official, settles
+
+from meshkit.consul.images import ENVOY, PYTHON
 
 NAMESPACE = "official-images"
 PULLED_S = 600.0
@@ -21,7 +22,7 @@ FAILURES = ("ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNev
 
 def ensure(official: Official) -> None:
     """Skip all tests when an image is neither in the nodes nor to be pulled, with each one's reason."""
-    wanted = (*official.images().values(), PYTHON)
+    wanted = (*official.images().values(), official.own_image(ENVOY), official.own_image(PYTHON))
     with ThreadPoolExecutor() as pool:
         missing = [
             text for texts in pool.map(lambda name: _missing(official, name, wanted), official.names) for text in texts

@@ -16,6 +16,7 @@ import yaml
 from clusters import Lab
 from hashicorp.given import Given
 
+from meshkit.consul import images
 from meshkit.errors import DeadlineError
 from meshkit.lab import toolchain
 from meshkit.lab.waiting import wait_until
@@ -84,6 +85,10 @@ class Official(Lab):
         named = {key: str(values[key]).strip('"') for key in IMAGES}
         registry = self.has.registry
         return {key: f"{registry}/{name}" if registry else name for key, name in named.items()}
+
+    def own_image(self, name: str) -> str:
+        """An image that meshkit's charts run beside it, from the registry that was named."""
+        return f"{self.has.registry or images.DEFAULT}/{name}"
 
     def federate(self, *arguments: str) -> dict[str, Any]:
         """``meshkit federate`` with the chart at hand; its result."""

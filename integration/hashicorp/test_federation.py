@@ -131,7 +131,7 @@ def test_federate_again_changes_nothing(official: Official) -> None:
 @pytest.mark.usefixtures("federated")
 def test_other_values_are_brought_out_by_federate(official: Official, tmp_path: Path) -> None:
     """A description with values of the user's own; the servers of both datacenters have them."""
-    text = yaml.safe_dump(official.description({"server": {"extraConfig": json.dumps({"log_level": "WARN"})}}))
+    text = yaml.safe_dump(official.description({"global": {"logLevel": "warn"}}))
     (tmp_path / "mesh.yaml").write_text(text)
     official.meshkit("federate", "-f", str(tmp_path / "mesh.yaml"))
     token = management(official)
