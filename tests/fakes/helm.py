@@ -39,6 +39,7 @@ class FakeHelm:
         self.repository: dict[str, Path | MeshkitError] = {}
         self.pulls: list[str] = []
         self.hooks: Callable[[threading.Event | None], None] = lambda _: None
+        self.begins: Callable[[threading.Event | None], None] = lambda _: None
         self.brings: Callable[[], object] = lambda: None
         self.installs: list[str] = []
         self._waits_for = waits_for
@@ -110,8 +111,10 @@ class FakeHelm:
         timeout_s: float = 60.0,
         stop: threading.Event | None = None,
     ) -> None:
-        """What comes after the objects is for ``hooks`` to do."""
+        """``begins`` is what comes before the objects, ``hooks`` what comes after them."""
         del timeout_s
+        if name == "consul":
+            self.begins(stop)
         self.cluster.faults.check("apply", "secrets")
         where = self.cluster.context
         read = _chart(where, chart)

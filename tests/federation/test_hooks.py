@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
 
 import pytest
 
@@ -199,6 +200,28 @@ def test_the_lock_of_a_controller_that_runs_stays(world: FakeFederation) -> None
     finish(context)
     assert cluster.find(LEASE) is not None
     assert world.wan.helms["eks"].installs == ["consul", "consul"]
+
+
+def test_an_upgrade_is_waited_for_though_all_is_ready(world: FakeFederation) -> None:
+    """Until helm gets to it, everything is as it was before: that is no reason to take the run for done."""
+    runner.run(world.context())
+    aks, eks = world.federation.datacenters
+    changed = replace(eks, values={"server": {"logLevel": "debug"}})
+    world.federation = replace(world.federation, datacenters=(aks, changed))
+    context, release = world.context(), threading.Event()
+
+    def hook(stop: threading.Event | None) -> None:
+        while not release.wait(0.01):
+            if stop is None or stop.is_set():
+                raise MeshkitError("eks: helm was stopped")
+
+    world.wan.helms["eks"].begins = hook
+    on_sleep(world, context, release)
+    runner.run(context)
+    assert datacenters.plan(world.context()) == ()
+    found = world.wan.helms["eks"].release("consul", "consul")
+    assert found is not None
+    assert (found.status, found.revision) == ("deployed", 2)
 
 
 def test_a_run_that_fails_stops_helm(world: FakeFederation) -> None:

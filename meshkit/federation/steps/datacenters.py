@@ -2,16 +2,17 @@
 
 Helm does not wait: it could only say "timed out waiting for the condition". The next steps wait for what they need of
 the pods, so that it is on the screen, and a pod that can't start is shown with its events and log. For the official
-chart's hooks helm has to wait; it does so in the background, and ``proxies`` sees it end.
+chart's hooks helm has to wait; at first it does so in the background, and ``proxies`` sees it end.
 """
 
 from __future__ import annotations
 
 import threading
 
-from meshkit.consul.names import CONSUL_RELEASE
+from meshkit.backends.base import Ref
+from meshkit.consul.names import CONSUL_RELEASE, SERVERS
 from meshkit.errors import MeshkitError
-from meshkit.federation import releases
+from meshkit.federation import releases, workloads
 from meshkit.federation.change import Change
 from meshkit.federation.context import Context
 from meshkit.model import Datacenter
@@ -48,8 +49,18 @@ def act(context: Context) -> None:
         try:
             if not dc.primary and not context.federation.official and not context.federation.gitops:
                 first_done.wait()
-            releases.begin(context, TASK, dc, releases.consul(context, dc, addresses))
+            wanted = releases.consul(context, dc, addresses)
+            if context.federation.official and _has_servers(context, dc):
+                # What is ready before helm gets to it says nothing, and servers that restart answer nobody.
+                releases.ensure(context, TASK, dc, wanted)
+                workloads.wait(context, TASK, dc, workloads.SERVERS)
+            else:
+                releases.begin(context, TASK, dc, wanted)
         finally:
             first_done.set()
 
     context.each(ensure)
+
+
+def _has_servers(context: Context, datacenter: Datacenter) -> bool:
+    return context.kube[datacenter.name].get(Ref("StatefulSet", SERVERS, datacenter.namespace)) is not None

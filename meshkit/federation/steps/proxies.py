@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator
 
+from meshkit.consul.names import CONSUL_RELEASE
 from meshkit.errors import MeshkitError
 from meshkit.federation import agent, hooks, releases, trial, workloads
 from meshkit.federation.change import Change
@@ -54,6 +55,9 @@ def act(context: Context) -> None:
 
 
 def _changes(context: Context, datacenter: Datacenter) -> Iterator[Change]:
+    if context.installs.running(datacenter.name):
+        # What is ready now is what was there before helm gets to it.
+        yield Change("await", f"helm release {CONSUL_RELEASE}", datacenter.name, "helm is at work")
     difference = releases.difference(context, datacenter, releases.probe(context, datacenter))
     if difference:
         yield difference
