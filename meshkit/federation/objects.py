@@ -55,10 +55,10 @@ def _layout(datacenter: Datacenter) -> dict[str, object]:
     return layout | ({"gateway_address": datacenter.gateway_address} if datacenter.gateway_address else {})
 
 
-def gateway_service(datacenter: Datacenter, found: Manifest | None) -> Manifest:
+def gateway_service(datacenter: Datacenter, found: Manifest | None, *, early: bool = False) -> Manifest:
     """The mesh gateway's public Service: meshkit's own, so that its address outlives every upgrade and reinstall.
 
-    ``found`` is the one that is there already.
+    ``found`` is the one that is there already. ``early``: pods get traffic before they are ready.
     """
     spec: dict[str, object] = {
         "type": "LoadBalancer",
@@ -72,6 +72,8 @@ def gateway_service(datacenter: Datacenter, found: Manifest | None) -> Manifest:
             }
         ],
     }
+    if early:
+        spec["publishNotReadyAddresses"] = True
     if datacenter.gateway_source_ranges:
         spec["loadBalancerSourceRanges"] = list(datacenter.gateway_source_ranges)
     service = _object("Service", names.GATEWAY_SERVICE, datacenter) | {"spec": spec}

@@ -3,6 +3,10 @@
 The address is known before Consul is installed, so every datacenter can be installed at the same time, and it stays
 the same through upgrades and reinstalls of the chart. A hostname is waited for until it resolves: load balancers tell
 theirs a minute or two before it is in the DNS, and whoever asks too early remembers for a while that it is not there.
+
+The official chart calls a gateway ready at least 10 s after it is, and a secondary can set up nothing before it reaches
+the primary's. So while there is no ready gateway that could lose traffic, the Service leads to one that is not ready
+yet. Afterwards it does not: a gateway that is replaced must not be asked before its Envoy listens.
 """
 
 from __future__ import annotations
@@ -11,7 +15,7 @@ from collections.abc import Iterator
 
 from meshkit.backends.base import Kube, Manifest, Ref
 from meshkit.consul import gateway
-from meshkit.consul.names import GATEWAY_SERVICE
+from meshkit.consul.names import GATEWAY, GATEWAY_SERVICE
 from meshkit.errors import DeadlineError, MeshkitError
 from meshkit.events import Note
 from meshkit.federation import objects
@@ -38,6 +42,14 @@ def act(context: Context) -> None:
     context.each(lambda dc: _ensure(context, dc))
 
 
+def stop_early(context: Context, datacenter: Datacenter) -> None:
+    """Once gateways are ready, lead to those alone."""
+    kube = context.kube[datacenter.name]
+    found = kube.get(_ref(datacenter))
+    if found and _is_early(found):
+        kube.apply(objects.gateway_service(datacenter, found))
+
+
 def difference(context: Context, datacenter: Datacenter) -> Change | None:
     """How a datacenter's Service differs, None when it is as it should be and has an address."""
     found = context.kube[datacenter.name].get(_ref(datacenter))
@@ -47,16 +59,28 @@ def difference(context: Context, datacenter: Datacenter) -> Change | None:
     if gateway.moves(datacenter, found):
         kind = "internal" if datacenter.gateway_internal else "public"
         return Change("replace", what, datacenter.name, f"a load balancer that is {kind} has another address")
-    if _differs(datacenter, found):
+    if _differs(context, datacenter, found):
         return Change("update", what, datacenter.name)
     if not gateway.address(datacenter, found):
         return Change("await", "address of the mesh gateway", datacenter.name)
     return None
 
 
-def _differs(datacenter: Datacenter, found: Manifest) -> bool:
+def _differs(context: Context, datacenter: Datacenter, found: Manifest) -> bool:
     wanted = objects.gateway_service(datacenter, found)
-    return objects.data_differs(wanted, found) or gateway.options_differ(datacenter, found)
+    stale = _is_early(found) and not _wants_early(context, datacenter)
+    return stale or objects.data_differs(wanted, found) or gateway.options_differ(datacenter, found)
+
+
+def _is_early(service: Manifest) -> bool:
+    return bool(service["spec"].get("publishNotReadyAddresses"))
+
+
+def _wants_early(context: Context, datacenter: Datacenter) -> bool:
+    if not context.federation.official:
+        return False
+    deployment = context.kube[datacenter.name].get(Ref("Deployment", GATEWAY, datacenter.namespace))
+    return not (deployment and deployment.get("status", {}).get("availableReplicas"))
 
 
 def _ensure(context: Context, datacenter: Datacenter) -> None:
@@ -65,8 +89,9 @@ def _ensure(context: Context, datacenter: Datacenter) -> None:
     if found and gateway.moves(datacenter, found):
         _remove(context, datacenter)
         found = None
-    if found is None or _differs(datacenter, found):
-        kube.apply(objects.gateway_service(datacenter, found))
+    early = _wants_early(context, datacenter)
+    if found is None or _is_early(found) != early or _differs(context, datacenter, found):
+        kube.apply(objects.gateway_service(datacenter, found, early=early))
     _wait_for_address(context, datacenter)
     _wait_for_name(context, datacenter)
 

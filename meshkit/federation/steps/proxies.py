@@ -14,6 +14,7 @@ from meshkit.errors import MeshkitError
 from meshkit.federation import agent, hooks, releases, trial, workloads
 from meshkit.federation.change import Change
 from meshkit.federation.context import Context
+from meshkit.federation.steps import gateways
 from meshkit.model import Datacenter
 
 TASK = "proxies"
@@ -44,6 +45,7 @@ def act(context: Context) -> None:
         if context.federation.official:
             hooks.finish(context, TASK, dc)
         workloads.wait(context, TASK, dc, *workloads.of(context))
+        gateways.stop_early(context, dc)
         agent.prune(context, dc)
 
     try:

@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
-from fakes.federation import FakeFederation
+from fakes.federation import FakeFederation, officially
 from fakes.kube import FakeCluster, LoadBalancers
 from meshkit.backends.base import Manifest, Ref
 from meshkit.errors import CombinedError, DeadlineError
 from meshkit.events import Note, Progress
-from meshkit.federation import releases
+from meshkit.federation import objects, releases, runner
 from meshkit.federation.steps import gateways, trust
 
 NLB = "a1b2.elb.eu-west-1.amazonaws.com"
@@ -304,3 +304,44 @@ def test_a_damaged_note_of_the_options(world: FakeFederation) -> None:
     found["metadata"]["annotations"] = {"meshkit.dev/gateway": "[1"}
     world.clusters["eks"].put(found)
     assert [c.action for c in gateways.plan(world.context())] == ["update"]
+
+
+def test_a_gateway_that_is_not_ready_is_reached_as_long_as_none_is(world: FakeFederation) -> None:
+    """The official chart's readiness comes at least 10 s late, and the secondary waits for the primary's gateway."""
+    world.federation = officially(world.federation)
+    gateways.act(world.context())
+    assert [is_early(world, name) for name in ("aks", "eks")] == [True, True]
+    assert gateways.plan(world.context()) == ()
+
+
+def test_once_gateways_are_ready_only_those_are_reached(world: FakeFederation) -> None:
+    """One that is being replaced loses no connection; the next run has nothing to do."""
+    world.federation = officially(world.federation)
+    runner.run(world.context())
+    assert [is_early(world, name) for name in ("aks", "eks")] == [False, False]
+    assert gateways.plan(world.context()) == ()
+
+
+def test_a_run_that_was_killed_before_that_is_put_right(world: FakeFederation) -> None:
+    """The Service it left is seen as different as soon as a gateway is ready."""
+    world.federation = officially(world.federation)
+    runner.run(world.context())
+    found = world.clusters["eks"].find(SERVICE)
+    assert found
+    world.clusters["eks"].apply(objects.gateway_service(world.federation.datacenters[1], found, early=True))
+    assert [(c.action, c.datacenter) for c in gateways.plan(world.context())] == [("update", "eks")]
+    gateways.act(world.context())
+    assert not is_early(world, "eks")
+
+
+def test_the_light_chart_s_gateways_are_ready_when_they_say_so(world: FakeFederation) -> None:
+    """Its Service never leads to others."""
+    gateways.act(world.context())
+    assert not is_early(world, "aks")
+
+
+def is_early(world: FakeFederation, name: str) -> bool:
+    """Whether a datacenter's Service leads to gateways that are not ready."""
+    found = world.clusters[name].find(SERVICE)
+    assert found
+    return bool(found["spec"].get("publishNotReadyAddresses"))
