@@ -112,8 +112,8 @@ def behind(kube: Kube, address: str) -> Pod | None:
     return None
 
 
-def sockets(kube: Kube, where: Pod) -> tuple[frozenset[tuple[str, int]], frozenset[str]]:
-    """Where the pod listens, and who has begun a connection to it that was never completed.
+def sockets(kube: Kube, where: Pod) -> tuple[frozenset[tuple[str, int]], int]:
+    """Where the pod listens, and how many connections to it were begun just now and not completed.
 
     All containers of a pod share its network, so the first in which there is a ``cat`` will do.
     """
@@ -130,12 +130,11 @@ def sockets(kube: Kube, where: Pod) -> tuple[frozenset[tuple[str, int]], frozens
     raise refusal
 
 
-def parsed(lines: list[str]) -> tuple[frozenset[tuple[str, int]], frozenset[str]]:
-    """Rows of /proc/net/tcp: listening addresses, and peers in SYN_RECV."""
+def parsed(lines: list[str]) -> tuple[frozenset[tuple[str, int]], int]:
+    """Rows of /proc/net/tcp: listening addresses, and the number of fresh ones in SYN_RECV."""
     rows = [row for line in lines if len(row := line.split()) >= COLUMNS and row[0].endswith(":")]
     listening = frozenset(_endpoint(row[1]) for row in rows if row[3] == LISTEN)
-    fresh = (row for row in rows if row[3] == SYN_RECEIVED and int(row[6], 16) <= RESENT)
-    return listening, frozenset(_endpoint(row[2])[0] for row in fresh)
+    return listening, sum(row[3] == SYN_RECEIVED and int(row[6], 16) <= RESENT for row in rows)
 
 
 def _endpoint(text: str) -> tuple[str, int]:

@@ -30,6 +30,9 @@ Each look has a shorter time of its own, so that a trace of a broken path takes 
 LEAST_S = 1.0
 """What a step has at least, however long those before it took."""
 
+HALF_OPEN_LEAST = measure.CONNECTS // 4
+"""Of the probes' connections. A few are left by who tried on their own before, when the link was cut otherwise."""
+
 SOURCE, DESTINATION = "source", "destination"
 LOOKED = {
     "sockets": "where the destination's pod listens",
@@ -205,11 +208,11 @@ class Trace:
         return replace(pod, listening=listening)
 
     def _half_open(self, side: Side) -> bool:
-        """Whether anybody's attempt to connect came in at a gateway, and its answer was lost."""
+        """Whether the probes' attempts to connect came in at a gateway, and its answers were lost."""
         kube, found = self.context.kube[side.datacenter], [pod for pod in side.gateway_pods if pod.ready]
         if not found:
             raise MeshkitError(f"{side.datacenter}: no gateway is ready")
-        return any(clusters.sockets(kube, pod)[1] for pod in found)
+        return sum(clusters.sockets(kube, pod)[1] for pod in found) >= HALF_OPEN_LEAST
 
 
 def _with_proxies(side: Side, found: Sent, name: str) -> Side:

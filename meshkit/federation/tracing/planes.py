@@ -28,9 +28,14 @@ where that is cut none ends: the rest of the trace needs its share of 10 s."""
 
 
 def look(context: Context, dc: Datacenter, party: Party, route: Route) -> tuple[ConsulView, dict[str, str]]:
-    """The view of a datacenter whose side of the route is ``party``, and what it would not say; nothing of the WAN."""
+    """The view of a datacenter whose side of the route is ``party``, and what it would not say; nothing of the WAN.
+
+    UnreachableError when its servers say nothing at all.
+    """
     consul = context.consul(dc.name)
     answers, unseen = together(context.clock, _questions(consul, dc, party, route), ANSWER_S)
+    if not answers:  # the servers went after they were connected to
+        raise UnreachableError(next(iter(unseen.values())))
     view = _view(answers, dc, route)
     return view, {f"{dc.name}: Consul's {name}": why for name, why in unseen.items()}
 

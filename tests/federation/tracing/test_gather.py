@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from copy import deepcopy
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -19,6 +21,16 @@ from meshkit.federation.tracing.measure import CLUSTER_NAME
 from meshkit.trace import clocks, measures
 from meshkit.trace.diagnosis import diagnose
 from meshkit.trace.evidence import Evidence
+
+
+class Silent:
+    """Consul's servers, of which every question is refused."""
+
+    def __getattr__(self, name: str) -> Callable[..., Any]:
+        def ask(*_: Any, **__: Any) -> None:
+            raise UnreachableError(f"eks: {name}: gone")
+
+        return ask
 
 
 def named(evidence: Evidence) -> tuple[str, str, str]:
@@ -285,3 +297,24 @@ def test_a_transparent_sidecar_is_told_of(shop: Shop) -> None:
     proxy |= {"Upstreams": [], "Mode": "transparent"}
 
     assert "frontend-proxy is transparent" in shop.trace().unseen["tagged request"]
+
+
+def test_servers_that_go_after_they_were_connected_to_are_away(shop: Shop) -> None:
+    """No question is answered, so nothing is taken for their word: not a catalog without services either."""
+    context = shop.mesh.context()
+
+    seen = Trace(replace(context, consul=lambda _: Silent()), ROUTE)()
+
+    assert seen.source.consul is None
+    assert "gone" in seen.unseen["source, eks Consul"]
+    assert named(seen)[1] == "servers_unreachable"
+
+
+@pytest.mark.parametrize(("begun", "half_open"), [(3, False), (40, True)])
+def test_a_few_half_open_connections_are_somebody_elses(shop: Shop, begun: int, half_open: bool) -> None:  # noqa: FBT001 - a column
+    """Of the probes' forty some dozens arrive; servers and Envoys that tried on their own before leave a few."""
+    row = "   1: 0600990A:20FB 0104630A:9C40 03 00000000:00000000 01:00000062 00000001     0"
+    shop.cluster("aks").loopback.tables[shop.gateway("aks")] = [SOCKETS[0], *[row] * begun]
+    trace = Trace(shop.mesh.context(), ROUTE)
+
+    assert trace._half_open(shop.trace().destination) is half_open
