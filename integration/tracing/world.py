@@ -14,7 +14,7 @@ from typing import Any
 
 from clusters import Lab
 from tracing import workload
-from tracing.workload import NAMESPACE, SIDECAR_PORT, Workload
+from tracing.workload import NAMESPACE, PORT, SIDECAR_PORT, Workload
 
 from meshkit.backends.base import Manifest
 from meshkit.errors import MeshkitError
@@ -27,6 +27,9 @@ from meshkit.lab.waiting import wait_until
 from meshkit.report.trace import document
 from meshkit.trace.diagnosis import diagnose
 from meshkit.trace.hops import Party, Route
+
+ESTABLISHED = "01"
+"""A state of /proc/net/tcp."""
 
 SETTLED_S, ANSWERED_S = 60.0, 2.0
 REQUEST, OK = b"GET / HTTP/1.1\r\nHost: backend\r\nConnection: close\r\n\r\n", 200
@@ -171,7 +174,7 @@ class World:
         )
         within = ("exec", self.source.name, "-c", "service", "--", "sh", "-c")
         self.kubectl(self.source.datacenter, *within, f'python3 -c "{program}" >/dev/null 2>&1 & echo')
-        self.fails()
+        self.settles(lambda: _is_served(self.destination.address), "a connection that the service holds")
         try:
             yield
         finally:
@@ -277,6 +280,13 @@ def _command(pid: int) -> str:
         return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
     except OSError:
         return ""
+
+
+def _is_served(address: str) -> bool:
+    """Whether the service where an address is has a connection from its sidecar."""
+    table = Path(_network(address)).parent.parent / "net/tcp"
+    rows = [line.split() for line in table.read_text().splitlines()]
+    return any(row[1] == f"0100007F:{PORT:04X}" and row[3] == ESTABLISHED for row in rows)
 
 
 def _network(address: str) -> str:
