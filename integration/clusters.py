@@ -21,6 +21,9 @@ FIRST, SECOND, THIRD = os.environ.get(
 PAIR = (FIRST, SECOND)
 DELAY_S = 0.035
 WAN = ("--delay", "35ms", "--jitter", "0ms", "--loss", "0%", "--mtu", "1500")
+LONGEST_S = 900.0
+"""More than any command takes: one that hangs is a failed test, not a run without an end."""
+
 WEB_PORT = 8080
 CONSUL_IMAGE = "hashicorp/consul:1.22.7"
 """In every node of the lab, and has a shell: it serves as the tests' own pod too."""
@@ -63,7 +66,14 @@ class Lab:
 
     def _run(self, command: list[str], *, check: bool, text: str | None = None) -> subprocess.CompletedProcess[str]:
         done = subprocess.run(
-            command, env=self.environment, input=text, capture_output=True, text=True, check=False, encoding="utf-8"
+            command,
+            env=self.environment,
+            input=text,
+            capture_output=True,
+            text=True,
+            check=False,
+            encoding="utf-8",
+            timeout=LONGEST_S,
         )
         shown = f"$ {' '.join(command)}\nexit code {done.returncode}\n{done.stdout[-4000:]}{done.stderr[-4000:]}"
         assert not check or done.returncode == 0, shown
