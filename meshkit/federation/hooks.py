@@ -7,6 +7,7 @@ controller that is no more, which the next one would wait 91 s for.
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,7 +15,7 @@ from typing import Any, Protocol
 
 from meshkit.backends.base import Kube, Manifest, Ref
 from meshkit.consul.names import CONSUL_OBJECTS, CONTROLLER_LOCK, INJECTOR, SERVERS
-from meshkit.errors import MeshkitError, UnreachableError
+from meshkit.errors import ConflictError, MeshkitError, UnreachableError
 from meshkit.events import Progress
 from meshkit.federation import pods
 from meshkit.federation.context import Context
@@ -87,6 +88,32 @@ def finish(context: Context, task: str, datacenter: Datacenter) -> None:
         shown = shown or list(pods.describe(kube, datacenter, CONSUL_OBJECTS))
         evidence = "\n".join((*error.detail.splitlines(), *shown))
         raise type(error)(error.message, hint=error.hint or _hint(datacenter), detail=evidence) from error
+
+
+def free_lock(context: Context, task: str, datacenter: Datacenter) -> None:
+    """Take the controller's lock from an injector that a new one has replaced, which goes without giving it back.
+
+    Until it runs out, 90 s later, the new one does nothing: no resource is synced, and gateways that are gone stay in
+    the catalog, where servers look for the way to the other datacenters.
+    """
+    kube, ref = context.kube[datacenter.name], Ref("Lease", CONTROLLER_LOCK, datacenter.namespace)
+
+    def held() -> str:
+        rolling = pods.not_ready(kube.get(Ref("Deployment", INJECTOR, datacenter.namespace)), "injector")
+        if rolling:
+            return rolling
+        lease = kube.get(ref)
+        holder = str(lease["spec"].get("holderIdentity") or "").partition("_")[0] if lease else ""
+        if not lease or not holder:
+            return ""
+        pod = kube.get(Ref("Pod", holder, datacenter.namespace))
+        if pod:
+            return f"injector {holder} is being replaced" if pod["metadata"].get("deletionTimestamp") else ""
+        with contextlib.suppress(ConflictError):
+            kube.delete(ref, version=lease["metadata"]["resourceVersion"])
+        return ""
+
+    context.wait(task, datacenter.name, held)
 
 
 def _unfinished(context: Context, datacenter: Datacenter, seen: dict[str, list[str]]) -> str:

@@ -264,3 +264,40 @@ def test_ensure_waits_for_hooks(world: FakeFederation) -> None:
     releases.ensure(context, "upgrade", primary, releases.consul(context, primary, addresses))
     assert release.is_set()
     assert not context.installs.running("aks")
+
+
+def lease(cluster: FakeCluster, holder: str) -> None:
+    """The controller's lock, with the holder's identity as client-go writes it."""
+    meta = {"name": LEASE.name, "namespace": "consul"}
+    cluster.put({"kind": "Lease", "metadata": meta, "spec": {"holderIdentity": f"{holder}_0f3c"}})
+
+
+def injector(cluster: FakeCluster, name: str, **meta: str) -> None:
+    """A pod of the injector."""
+    cluster.put({"kind": "Pod", "metadata": {"name": name, "namespace": "consul", **meta}, "status": {}})
+
+
+def free_lock(world: FakeFederation) -> None:
+    hooks.free_lock(world.context(), "datacenters", world.federation.datacenters[1])
+
+
+def test_the_lock_of_an_injector_that_was_replaced_is_taken_away(world: FakeFederation) -> None:
+    """The new one would wait a minute and a half for it to run out, with gateways in the catalog that are gone."""
+    runner.run(world.context())
+    cluster = world.clusters["eks"]
+    lease(cluster, "consul-connect-injector-old")
+    injector(cluster, "consul-connect-injector-old", deletionTimestamp="2026-01-01T00:00:00Z")
+    world.clock.at(3, lambda: cluster.remove(Ref("Pod", "consul-connect-injector-old", "consul")))
+    free_lock(world)
+    assert world.clock.slept_s >= 3
+    assert cluster.find(LEASE) is None
+
+
+def test_the_lock_of_an_injector_that_runs_stays(world: FakeFederation) -> None:
+    """Two at work would undo each other's doing."""
+    runner.run(world.context())
+    cluster = world.clusters["eks"]
+    lease(cluster, "consul-connect-injector-new")
+    injector(cluster, "consul-connect-injector-new")
+    free_lock(world)
+    assert cluster.find(LEASE) is not None
