@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 
 from meshkit.backends.base import Kube, Ref
-from meshkit.consul.names import CONSUL_RELEASE
+from meshkit.consul.names import CONSUL_OBJECTS, CONSUL_RELEASE
 from meshkit.consul.resources import GROUP
 from meshkit.errors import DeadlineError, MeshkitError, NotFoundError, UnreachableError
 from meshkit.events import Note, Progress
@@ -138,6 +138,9 @@ def leftovers(kube: Kube, dc: Datacenter) -> Iterator[str]:
     """What of the official chart is still in a cluster."""
     yield from (f"{custom_resources.DEFINITION.lower()}/{definition.name}" for definition in _ours(kube, dc))
     yield from (str(ref) for ref in _rest(kube, dc.namespace))
+    # Ending pods of any kind hold a namespace, and an injector renews its Lease to its end.
+    for pod in kube.list("Pod", dc.namespace, selector=CONSUL_OBJECTS):
+        yield f"pod/{pod['metadata']['name']}"
     if kube.get(Ref("Lease", controller.LOCK, dc.namespace)):
         yield f"lease/{controller.LOCK}"
 

@@ -310,3 +310,13 @@ def test_definitions_have_kubernetes_own_finalizer(cluster: FakeCluster) -> None
     found = cluster.find(Ref(DEFINITION, INTENTIONS))
     assert found
     assert found["metadata"]["finalizers"] == [CLEANUP]
+
+
+def test_an_injector_that_is_ending_is_waited_for(mesh: FakeFederation, cluster: FakeCluster) -> None:
+    """It would hold the namespace, which then stayed, and renew its Lease to the end."""
+    ending = made_by_hooks("consul-connect-injector-x", controllers.LABELS | {"app": "consul", "release": "consul"})
+    cluster.put({"kind": "Pod", "metadata": ending, "status": {}})
+    mesh.clock.at(9, lambda: cluster.remove(Ref("Pod", "consul-connect-injector-x", "consul")))
+    context = mesh.context()
+    teardown.destroy(context, context.federation.datacenters)
+    assert cluster.find(Ref("Namespace", "consul")) is None
