@@ -42,6 +42,9 @@ SCHEDULE_RELEASE = "mesh-probe-schedule"
 AGENT_CONTAINER, AGENT_PORT = "agent", 9100
 """In the probe's pod; the port is below those of the upstreams, which begin at 9101."""
 
+SERVER_SETTINGS = "meshkit-server-settings"
+"""The ConfigMap of settings that lie over those of the official chart."""
+
 INJECTOR, CONTROLLER_LOCK = "consul-connect-injector", "consul-controller-lock"
 """The official chart's controller, and the Lease by which one of its replicas leads."""
 

@@ -16,6 +16,7 @@ from meshkit.consul.names import (
     GATEWAY_CONTAINER_PORT,
     GOSSIP,
     SERVER_CERT,
+    SERVER_SETTINGS,
     TOKENS,
     probe_service,
 )
@@ -35,6 +36,7 @@ PROBE_IMAGES = {
 """The probe's values by the user's global ones of the Consul release: one registry serves both."""
 CERTIFICATE_ANNOTATION = "meshkit.dev/server-certificate"
 Values = dict[str, Any]
+_SETTINGS: Values = {"type": "configMap", "name": SERVER_SETTINGS, "load": True}
 
 
 def consul_values(
@@ -85,10 +87,11 @@ def consul_values(
     merged = merge(merge(values, own), datacenter.values)
     # A text replaces a text: the user's annotations would switch off the rolling of servers, and so on.
     if isinstance(merged["server"], Mapping):
-        texts = {"annotations": values["server"]["annotations"]}
+        ours: Values = {"annotations": values["server"]["annotations"]}
         if federation.official:
-            texts["extraConfig"] = _extra_config(datacenter)
-        merged["server"] = merge(merged["server"], texts)
+            ours["extraConfig"] = _extra_config(datacenter)
+            ours["extraVolumes"] = _extra_volumes(merged["server"]["extraVolumes"])
+        merged["server"] = merge(merged["server"], ours)
     return merged
 
 
@@ -169,6 +172,8 @@ def _official(federation: Federation, datacenter: Datacenter) -> Values:
         "connectInject": {"enabled": True, "default": False, "transparentProxy": {"defaultEnabled": False}},
         "meshGateway": {"containerPort": GATEWAY_CONTAINER_PORT, "service": {"type": "ClusterIP"}},
     }
+    # The last of the folders that a server reads its settings from.
+    values["server"] = {"extraVolumes": [_SETTINGS]}
     if datacenter.primary:
         acls = {"createReplicationToken": True, "replicationToken": _token("replication")}
         values["global"] = {"acls": acls}
@@ -177,6 +182,13 @@ def _official(federation: Federation, datacenter: Datacenter) -> Values:
     seen = federation.seen_from(datacenter)
     values = merge(values, _unthrottled())
     return merge(values, images.for_official(seen.image_registry, seen.chart_version))
+
+
+def _extra_volumes(held: Any) -> Any:
+    """The servers' volumes with meshkit's settings first, so that the user's lie over them."""
+    if not isinstance(held, list):
+        return held
+    return [_SETTINGS, *(volume for volume in held if volume != _SETTINGS)]
 
 
 def _unthrottled() -> Values:

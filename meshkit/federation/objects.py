@@ -83,6 +83,22 @@ def gateway_service(datacenter: Datacenter, found: Manifest | None, *, early: bo
     return service
 
 
+def beside_official(datacenter: Datacenter) -> tuple[Manifest, ...]:
+    """What the official chart lacks and the light one has in itself."""
+    return server_service(datacenter), server_settings(datacenter)
+
+
+def server_settings(datacenter: Datacenter) -> Manifest:
+    """Settings of the servers that the official chart sets otherwise, and over its values of the user's too.
+
+    It lets servers leave when they are stopped. For the WAN that is for good: nobody tries to reach a member that has
+    left, and a primary that starts again has nobody to join, so that a single restart of it ended the federation
+    (consul#12658). One that only fails is tried again by the others, as with the light chart.
+    """
+    config = {"leave_on_terminate": False}
+    return _object("ConfigMap", names.SERVER_SETTINGS, datacenter) | {"data": {"meshkit.json": json.dumps(config)}}
+
+
 def server_service(datacenter: Datacenter) -> Manifest:
     """The servers' API at one address, as the light chart brings it; the official one has only a headless Service.
 

@@ -19,6 +19,7 @@ from meshkit.consul.names import (
     PROBES_OBJECTS,
     SCHEDULE_RELEASE,
     SERVER_SELECTOR,
+    SERVER_SETTINGS,
     SERVERS,
 )
 from meshkit.errors import MeshkitError, UnreachableError, UsageError
@@ -148,6 +149,7 @@ def _remove(context: Context, dc: Datacenter) -> None:
             kube.delete(Ref(kind, found["metadata"]["name"], dc.namespace))
     for found in kube.list("ConfigMap", dc.namespace, selector=PROBES_OBJECTS):
         kube.delete(Ref("ConfigMap", found["metadata"]["name"], dc.namespace))
+    kube.delete(Ref("ConfigMap", SERVER_SETTINGS, dc.namespace))
     context.wait(TASK, dc.name, lambda: _left(context, dc), timeout_s=GONE_TIMEOUT_S)
     kube.delete(Ref("ConfigMap", FEDERATION_CONFIGMAP, dc.namespace))
     _remove_namespace(context, dc)

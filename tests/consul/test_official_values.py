@@ -145,3 +145,14 @@ def test_the_ca_key_stays_out() -> None:
             assert "caKey" not in values["global"]["tls"]
             assert "createFederationSecret" not in values["global"]["federation"]
             assert values["server"]["serverCert"]
+
+
+def test_settings_that_the_chart_overrides_lie_in_a_folder_that_is_read_later() -> None:
+    """A user's volumes stay, and are read later still."""
+    federation = official()
+    ours = {"type": "configMap", "name": "meshkit-server-settings", "load": True}
+    theirs = {"type": "secret", "name": "licence", "load": True}
+    with_theirs = replace(federation.primary, values={"server": {"extraVolumes": [theirs]}})
+    assert rendered(federation.primary, federation)["server"]["extraVolumes"] == [ours]
+    assert rendered(with_theirs, federation)["server"]["extraVolumes"] == [ours, theirs]
+    assert "extraVolumes" not in rendered(FEDERATION.primary)["server"]

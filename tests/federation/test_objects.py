@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from meshkit.consul.names import TOKENS
@@ -39,3 +41,9 @@ def test_the_servers_api_has_the_same_ports_with_both_charts() -> None:
         "grpc-tls": (8503, 8502),
     }
     assert spec["selector"] == {"app": "consul", "component": "server"}
+
+
+def test_servers_of_the_official_chart_do_not_leave_when_they_stop() -> None:
+    """A primary that has left the WAN is not looked for by anyone, and a restart of it would end the federation."""
+    settings = {made["metadata"]["name"]: made for made in objects.beside_official(Datacenter("a", "a"))}
+    assert json.loads(settings["meshkit-server-settings"]["data"]["meshkit.json"]) == {"leave_on_terminate": False}

@@ -100,7 +100,7 @@ def _datacenter(
         objects.namespace(datacenter.namespace),
         objects.marker(context.federation, datacenter, identity.id if identity else PENDING, ca),
         objects.gateway_service(datacenter, service),
-        *((objects.server_service(datacenter),) if federation.official else ()),
+        *(objects.beside_official(datacenter) if federation.official else ()),
     )
     settings = _settings(datacenter) if federation.official and datacenter.primary else ()
     return Rendering(

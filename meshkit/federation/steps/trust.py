@@ -97,7 +97,7 @@ def wanted(context: Context, datacenter: Datacenter) -> tuple[Manifest, ...]:
         *namespace,
         objects.marker(context.federation, datacenter, identity.id, inspect.inspect(certificate).fingerprint),
         *objects.secrets(datacenter, certificate, server, held, official=context.federation.official),
-        *((objects.server_service(datacenter),) if context.federation.official else ()),
+        *(objects.beside_official(datacenter) if context.federation.official else ()),
     )
 
 
