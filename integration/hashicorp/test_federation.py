@@ -129,6 +129,17 @@ def test_federate_again_changes_nothing(official: Official) -> None:
 
 
 @pytest.mark.usefixtures("federated")
+def test_a_restart_of_the_primarys_server_is_survived(official: Official) -> None:
+    """By an eviction, say: nobody runs meshkit afterwards."""
+    primary, token = official.contexts[PRIMARY], management(official)
+    official.kubectl(primary, "-n", NAMESPACE, "delete", "pod", "consul-server-0")
+    for datacenter in DATACENTERS:
+        settles(
+            lambda dc=datacenter: list(official.alive(dc, token).values()) == [True, True], f"{datacenter} to see both"
+        )
+
+
+@pytest.mark.usefixtures("federated")
 def test_other_values_are_brought_out_by_federate(official: Official, tmp_path: Path) -> None:
     """A description with values of the user's own; the servers of both datacenters have them."""
     text = yaml.safe_dump(official.description({"global": {"logLevel": "warn"}}))
