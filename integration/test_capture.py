@@ -24,7 +24,7 @@ pytestmark = [pytest.mark.lab, pytest.mark.slow]
 REQUESTS = 8
 RTT_S, SLACK_S, NEAR_S = 2 * DELAY_S, 0.02, 0.01
 PATIENCE_S = "10"
-"""How long a request waits for each part of its answer; by itself wget waits for ever."""
+"""How long a request may take, in seconds; by itself wget waits for ever."""
 
 CANARY = "canary-5c1f0d9b"
 PROGRAM = "memfd_create"
@@ -121,7 +121,7 @@ def requests(mesh: Mesh, path: str = "/", *, check: bool = True) -> None:
     Without ``check`` some may fail: on a link that loses much, one may wait for ever for what was lost at its end.
     """
     port = mesh.upstream(FIRST, SECOND)
-    wget = ("busybox", "wget", "-T", PATIENCE_S, "-qO-")
+    wget = ("busybox", "timeout", PATIENCE_S, "busybox", "wget", "-qO-")
     for _ in range(REQUESTS):
         mesh.execute(FIRST, PROBE, *wget, f"http://127.0.0.1:{port}{path}", check=check)
 
