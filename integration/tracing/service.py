@@ -13,7 +13,7 @@ import time
 from pathlib import Path
 
 MODE = Path("/tmp/mode")  # noqa: S108 - a container of its own
-SLOW_S = 30.0
+SLOW_S = 120.0
 LOOK_S = 0.1
 
 

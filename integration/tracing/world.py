@@ -154,11 +154,12 @@ class World:
             self.iptables(address, "-D", chain, *match, "-j", verdict)
 
     def configured(self, placed: Workload, words: str) -> None:
-        """Wait until a workload's Envoy has been given a configuration that holds these words."""
+        """Wait until a workload's Envoy works by a configuration that holds these words: nothing of it is warming."""
         kube = self.context.kube[placed.datacenter]
 
         def given() -> bool:
-            return words in kube.loopback_get(placed.name, NAMESPACE, 19000, ("/config_dump",))[0]
+            dump = kube.loopback_get(placed.name, NAMESPACE, 19000, ("/config_dump",))[0]
+            return words in dump and "warming_state" not in dump
 
         self.settles(given, f"{words} in the configuration of {placed.name}'s Envoy")
 
