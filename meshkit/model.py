@@ -140,10 +140,10 @@ class CertificateState:
 class ConsulState:
     """What a datacenter's servers say: of themselves, of what they copy, and of the others.
 
-    ``wan`` maps member names (``<node>.<datacenter>``) to Serf's status, ``gateways`` are the datacenters whose mesh
-    gateways are known here, ``catalogs`` the services seen of each datacenter. ``replication`` says why ACLs are not
-    copied, and is empty when they are or need not be. ``announced`` has the ``address:port`` at which each datacenter's
-    gateways are said to be reached.
+    ``wan`` maps member names (``<node>.<datacenter>``) to Serf's status, ``wan_addresses`` to their addresses in the
+    gossip. ``gateways`` are the datacenters whose mesh gateways are known here, ``catalogs`` the services seen of each
+    datacenter. ``replication`` says why ACLs are not copied, and is empty when they are or need not be. ``announced``
+    has the ``address:port`` at which each datacenter's gateways are said to be reached.
     """
 
     leader: str
@@ -154,6 +154,7 @@ class ConsulState:
     default_deny: bool
     catalogs: Mapping[str, frozenset[str]]
     announced: Mapping[str, frozenset[str]] = field(default_factory=dict, hash=False)
+    wan_addresses: Mapping[str, str] = field(default_factory=dict, hash=False)
 
 
 @dataclass(frozen=True)

@@ -247,11 +247,15 @@ class Helm(Protocol):
 
 @dataclass(frozen=True)
 class Member:
-    """A Serf member of the WAN pool: ``name`` is ``<node>.<datacenter>``; ``status`` alive, leaving, left or failed."""
+    """A Serf member of the WAN pool: ``name`` is ``<node>.<datacenter>``; ``status`` alive, leaving, left or failed.
+
+    ``address`` is the one by which the asked server knows it, which after a restart may be a former one.
+    """
 
     name: str
     datacenter: str
     status: str
+    address: str
 
 
 class Consul(Protocol):

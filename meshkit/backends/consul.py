@@ -61,7 +61,7 @@ class ConsulClient:
         """See ``base.Consul``."""
         members = self._call(lambda: self._client.agent.members(wan=True))
         return [
-            Member(entry["Name"], entry["Tags"].get("dc", ""), SERF_STATUS.get(entry["Status"], "none"))
+            Member(entry["Name"], entry["Tags"].get("dc", ""), SERF_STATUS.get(entry["Status"], "none"), entry["Addr"])
             for entry in members
         ]
 

@@ -14,16 +14,17 @@ from meshkit.model import ConsulState, Datacenter, DatacenterState, host_port
 def consul_state(consul: Consul, dc: Datacenter, names: Sequence[str]) -> ConsulState:
     """Everything about one datacenter's servers; raises what the backend raises when they do not answer."""
     intentions = config_entries.intentions(consul.config_entries(config_entries.INTENTIONS))
-    gateways = consul.gateways()
+    gateways, members = consul.gateways(), consul.wan_members()
     return ConsulState(
         leader=consul.leader(),
-        wan={member.name: member.status for member in consul.wan_members()},
+        wan={member.name: member.status for member in members},
         gateways=frozenset(gateways),
         replication="" if dc.primary else _replication(consul.acl_replication()),
         gateway_mode=config_entries.gateway_mode(consul.config_entries("proxy-defaults")),
         default_deny=DEFAULT_DENY in intentions,
         catalogs={name: _services(consul, name) for name in names},
         announced={name: frozenset(map(_announced, found)) for name, found in gateways.items()},
+        wan_addresses={member.name: member.address for member in members},
     )
 
 

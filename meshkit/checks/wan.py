@@ -9,6 +9,7 @@ from meshkit.consul.names import probe_service
 from meshkit.model import FederationState
 
 APART = frozenset({"wan_member_failed", "servers_apart"})
+GOSSIP_HINT = "a server that was replaced is taken for failed once before its new address is believed: wait 3 minutes"
 REACH_HINT = "let the gateway addresses be reached from the other clouds: meshkit status shows them"
 
 
@@ -22,6 +23,24 @@ def _members(state: FederationState) -> Iterator[Finding]:
             for name, status in dc.consul.wan.items():
                 if name in expected and status != "alive":
                     yield Finding(dc.name, f"{dc.name} sees {name} as {status}")
+
+
+def _former_addresses(state: FederationState) -> Iterator[Finding]:
+    """Whoever has a former address of a server refuses its present one until it has taken the server for failed.
+
+    So a server that was replaced is alive at first, fails half a minute later and then comes back. What it advertises
+    is compared only where that is its pod's address: one that is advertised in its place outlives the pod.
+    """
+    for dc in state.datacenters:
+        present = {f"{server.name}.{dc.name}": server.address for server in dc.servers if server.address}
+        own = dc.consul.wan_addresses if dc.consul else {}
+        if not any(own.get(name) == address for name, address in present.items()):
+            continue
+        for other in state.datacenters:
+            known = other.consul.wan_addresses if other.consul else {}
+            for name, address in sorted(present.items()):
+                if known.get(name, address) != address:
+                    yield Finding(other.name, f"{other.name} knows {name} at {known[name]}, it is at {address}")
 
 
 def _health(state: FederationState) -> Iterator[Finding]:
@@ -40,6 +59,7 @@ def _catalogs(state: FederationState) -> Iterator[Finding]:
 
 CHECKS = (
     Check("wan", "all servers are alive WAN members everywhere", REACH_HINT, _members, codes=APART),
+    Check("wan", "servers are known by their present addresses", GOSSIP_HINT, _former_addresses),
     Check("wan", "every datacenter sees the others' servers healthy", REACH_HINT, _health, codes=APART),
     Check(
         "wan",

@@ -83,19 +83,21 @@ def gateway_service(datacenter: Datacenter, found: Manifest | None, *, early: bo
     return service
 
 
-def beside_official(datacenter: Datacenter) -> tuple[Manifest, ...]:
-    """What the official chart lacks and the light one has in itself."""
-    return server_service(datacenter), server_settings(datacenter)
-
-
-def server_settings(datacenter: Datacenter) -> Manifest:
+def server_settings(datacenter: Datacenter, service: Manifest | None) -> Manifest:
     """Settings of the servers that the official chart sets otherwise, and over its values of the user's too.
 
     It lets servers leave when they are stopped. For the WAN that is for good: nobody tries to reach a member that has
     left, and a primary that starts again has nobody to join, so that a single restart of it ended the federation
     (consul#12658). One that only fails is tried again by the others, as with the light chart.
+
+    Its servers advertise their pods' addresses, and under a name that they know the other datacenters refuse a new one
+    for a minute or two. The address of the ``service`` in front of the only server stays, once it is there; nobody
+    dials it, gateways go by name.
     """
-    config = {"leave_on_terminate": False}
+    config: dict[str, bool | str] = {"leave_on_terminate": False}
+    address = service["spec"].get("clusterIP") if service and datacenter.servers == 1 else None
+    if address:
+        config["advertise_addr_wan"] = address
     return _object("ConfigMap", names.SERVER_SETTINGS, datacenter) | {"data": {"meshkit.json": json.dumps(config)}}
 
 

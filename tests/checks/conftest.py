@@ -41,6 +41,7 @@ def datacenter(name: str) -> DatacenterState:
             gateway_mode="local",
             default_deny=True,
             catalogs={other: frozenset({"consul", f"mesh-probe-{other}"}) for other in NAMES},
+            wan_addresses={f"consul-server-0.{other}": "10.42.0.9" for other in NAMES},
             announced={other: frozenset({f"{other}.example.com:443"}) for other in NAMES},
         ),
     )

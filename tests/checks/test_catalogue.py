@@ -118,6 +118,13 @@ BROKEN = {
         "fail",
         "eks does not know consul-server-0.aks; eks sees consul-server-0.eks as failed",
     ),
+    "servers are known by their present addresses": (
+        lambda s: with_consul(
+            s, wan_addresses={"consul-server-0.aks": "10.42.0.5", "consul-server-0.eks": "10.42.0.9"}
+        ),
+        "fail",
+        "eks knows consul-server-0.aks at 10.42.0.5, it is at 10.42.0.9",
+    ),
     "every datacenter sees the others' servers healthy": (
         lambda s: replace(s, links=(LinkState("aks", "eks", healthy=False, reason="no path"),)),
         "fail",
@@ -236,6 +243,16 @@ def test_members_that_left_do_not_matter(healthy: FederationState) -> None:
     assert consul
     state = with_consul(healthy, wan={**consul.wan, "consul-server-0.gke": "left"})
     assert verdict(state, "all servers are alive WAN members everywhere") == ("pass", "")
+
+
+def test_an_address_that_is_advertised_in_the_place_of_a_pods(healthy: FederationState) -> None:
+    """It outlives the pod, and is the same for all."""
+    advertised = {"consul-server-0.aks": "10.43.0.1", "consul-server-0.eks": "10.43.0.2"}
+    seen = tuple(
+        replace(dc, consul=replace(dc.consul, wan_addresses=advertised)) for dc in healthy.datacenters if dc.consul
+    )
+    state = replace(healthy, datacenters=seen)
+    assert verdict(state, "servers are known by their present addresses") == ("pass", "")
 
 
 def test_exactly_a_third_left(healthy: FederationState) -> None:

@@ -8,6 +8,7 @@ from copy import deepcopy
 from datetime import UTC, datetime
 
 from fakes.wan import FakeWan, Store
+from fakes.workloads import SERVER_ADDRESS
 from meshkit.backends.base import Manifest, Member
 from meshkit.consul import config_entries
 from meshkit.errors import MeshkitError, UnreachableError
@@ -26,12 +27,12 @@ class FakeConsul:
 
     def leader(self) -> str:
         self._require_servers()
-        return "10.42.0.9:8300"
+        return f"{SERVER_ADDRESS}:8300"
 
     def wan_members(self) -> Sequence[Member]:
         store = self._authorised()
         return [
-            Member(f"consul-server-0.{other}", other, "alive" if self._two_way(other) else "failed")
+            Member(f"consul-server-0.{other}", other, "alive" if self._two_way(other) else "failed", SERVER_ADDRESS)
             for other in sorted(store.met | {self._datacenter})
         ]
 
@@ -58,8 +59,8 @@ class FakeConsul:
         if service not in self.services(datacenter):
             return []
         node = "consul-server-0" if service == "consul" else service
-        entry = {"Node": node, "Address": "10.42.0.9", "Datacenter": datacenter, "ServiceName": service}
-        return [entry | {"ServiceID": service, "ServiceAddress": "10.42.0.9", "ServicePort": 8300}]
+        entry = {"Node": node, "Address": SERVER_ADDRESS, "Datacenter": datacenter, "ServiceName": service}
+        return [entry | {"ServiceID": service, "ServiceAddress": SERVER_ADDRESS, "ServicePort": 8300}]
 
     def health(self, service: str, datacenter: str, *, proxies: bool = False, matching: str = "") -> Sequence[Manifest]:
         self._authorised()

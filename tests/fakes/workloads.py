@@ -7,6 +7,9 @@ from dataclasses import dataclass
 
 from meshkit.backends.base import Manifest
 
+SERVER_ADDRESS = "10.42.0.9"
+"""Of every pod in these clusters."""
+
 WORKLOADS = ("StatefulSet", "Deployment")
 
 
@@ -70,7 +73,7 @@ def pod(manifest: Manifest, name: str, reason: str) -> Manifest:
         "spec": {"containers": [{"name": each} for each in names]},
         "status": {
             "phase": "Pending" if reason else "Running",
-            "podIP": "10.42.0.9",
+            "podIP": SERVER_ADDRESS,
             "conditions": [{"type": "Ready", "status": "False" if reason else "True"}],
             "containerStatuses": [{"name": each, "ready": not reason, "state": state} for each in names],
         },

@@ -6,6 +6,7 @@ import json
 
 import pytest
 
+from meshkit.backends.base import Manifest
 from meshkit.consul.names import TOKENS
 from meshkit.federation import objects
 from meshkit.federation.state import TOKEN_NAMES, FederationSecrets
@@ -13,6 +14,11 @@ from meshkit.model import Datacenter
 from meshkit.pki.material import GossipKey, PrivateKey, Token
 
 HELD = FederationSecrets(GossipKey.create(), {name: Token.create() for name in TOKEN_NAMES})
+
+
+def server_settings(datacenter: Datacenter, service: Manifest | None) -> dict[str, object]:
+    """What the servers read."""
+    return dict(json.loads(objects.server_settings(datacenter, service)["data"]["meshkit.json"]))
 
 
 @pytest.mark.parametrize(
@@ -45,5 +51,11 @@ def test_the_servers_api_has_the_same_ports_with_both_charts() -> None:
 
 def test_servers_of_the_official_chart_do_not_leave_when_they_stop() -> None:
     """A primary that has left the WAN is not looked for by anyone, and a restart of it would end the federation."""
-    settings = {made["metadata"]["name"]: made for made in objects.beside_official(Datacenter("a", "a"))}
-    assert json.loads(settings["meshkit-server-settings"]["data"]["meshkit.json"]) == {"leave_on_terminate": False}
+    assert server_settings(Datacenter("a", "a"), None) == {"leave_on_terminate": False}
+
+
+@pytest.mark.parametrize(("servers", "expected"), [(1, "10.43.0.10"), (3, None)])
+def test_an_only_server_is_known_by_an_address_that_outlives_its_pod(servers: int, expected: str | None) -> None:
+    """Several servers would all be known by the one address of their Service."""
+    service = {"spec": {"clusterIP": "10.43.0.10"}}
+    assert server_settings(Datacenter("a", "a", servers=servers), service).get("advertise_addr_wan") == expected

@@ -9,7 +9,7 @@ import pytest
 
 from fakes.federation import FakeFederation, officially
 from meshkit.backends.base import Ref
-from meshkit.consul.names import SERVER_API, TOKENS
+from meshkit.consul.names import SERVER_API, SERVER_SETTINGS, TOKENS
 from meshkit.federation import discover, runner
 from meshkit.federation.objects import FEDERATION_CONFIGMAP
 from meshkit.federation.state import State
@@ -47,7 +47,11 @@ def test_each_cluster_has_what_its_chart_reads(world: FakeFederation) -> None:
         secrets = {secret["metadata"]["name"] for secret in cluster.list("Secret", "consul")}
         tokens = {"replication", "probe"} | ({"bootstrap"} if name == "aks" else set())
         assert secrets & set(TOKENS.values()) == {TOKENS[token] for token in tokens}
-        assert cluster.find(Ref("Service", SERVER_API, "consul"))
+        service = cluster.find(Ref("Service", SERVER_API, "consul"))
+        settings = cluster.find(Ref("ConfigMap", SERVER_SETTINGS, "consul"))
+        assert service
+        assert settings
+        assert json.loads(settings["data"]["meshkit.json"])["advertise_addr_wan"] == service["spec"]["clusterIP"]
 
 
 def test_other_laptops_learn_which_chart_it_is(world: FakeFederation) -> None:

@@ -96,11 +96,12 @@ def _datacenter(
         values.probe_values(federation, datacenter, agent.archive_name()),
     )
     ca = inspect.inspect(certificate).fingerprint if certificate else PENDING
+    beside = (objects.server_service(datacenter), objects.server_settings(datacenter, None))
     own = (
         objects.namespace(datacenter.namespace),
         objects.marker(context.federation, datacenter, identity.id if identity else PENDING, ca),
         objects.gateway_service(datacenter, service),
-        *(objects.beside_official(datacenter) if federation.official else ()),
+        *(beside if federation.official else ()),
     )
     settings = _settings(datacenter) if federation.official and datacenter.primary else ()
     return Rendering(

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from meshkit.backends.base import Manifest, Ref
-from meshkit.consul.names import CONSUL_RELEASE
+from meshkit.consul.names import CONSUL_RELEASE, SERVER_API
 from meshkit.errors import MeshkitError
 from meshkit.federation import objects
 from meshkit.federation.change import Change
@@ -83,22 +83,26 @@ def _apply(context: Context, datacenter: Datacenter) -> None:
             context.kube[datacenter.name].apply(manifest)
 
 
-def wanted(context: Context, datacenter: Datacenter) -> tuple[Manifest, ...]:
-    """Namespace, marker, Secrets and what else must be there before a datacenter's chart, in the order of applying."""
+def wanted(context: Context, datacenter: Datacenter) -> Iterator[Manifest]:
+    """Namespace, marker, Secrets and what else must be there before a datacenter's chart, in the order of applying.
+
+    What depends on an object before it is made once that one can be applied.
+    """
     state = context.state
     certificate, held, identity = state.ca_certificate(), state.secrets(), state.identity()
     server = state.server_certificate(datacenter.name)
     if certificate is None or held is None or identity is None or server is None:
         raise MeshkitError(f"the state directory {state.path} changed while it was in use", hint="run again")
-    found = context.kube[datacenter.name].get(Ref("Namespace", datacenter.namespace))
+    kube = context.kube[datacenter.name]
     # A namespace that was there already is the user's: it stays as it is, and destroy leaves it alone.
-    namespace = () if found else (objects.namespace(datacenter.namespace),)
-    return (
-        *namespace,
-        objects.marker(context.federation, datacenter, identity.id, inspect.inspect(certificate).fingerprint),
-        *objects.secrets(datacenter, certificate, server, held, official=context.federation.official),
-        *(objects.beside_official(datacenter) if context.federation.official else ()),
-    )
+    if kube.get(Ref("Namespace", datacenter.namespace)) is None:
+        yield objects.namespace(datacenter.namespace)
+    yield objects.marker(context.federation, datacenter, identity.id, inspect.inspect(certificate).fingerprint)
+    yield from objects.secrets(datacenter, certificate, server, held, official=context.federation.official)
+    if context.federation.official:
+        yield objects.server_service(datacenter)
+        service = kube.get(Ref("Service", SERVER_API, datacenter.namespace))
+        yield objects.server_settings(datacenter, service)
 
 
 def _find(context: Context, datacenter: Datacenter, manifest: Manifest) -> Manifest | None:
