@@ -137,7 +137,7 @@ def test_requests_are_named_and_counted_at_both_gateways(federated: Mesh, tmp_pa
         (here, said), (there, _) = near.ended(), far.ended()
     arriving, leaving = (services(here, way, SECOND) for way in ("in", "out"))
     received = services(there, "in", SECOND)
-    assert [len(each) for each in (arriving, leaving, received)] == [REQUESTS] * 3
+    assert [len(each) for each in (arriving, leaving, received)] == [REQUESTS] * 3, (arriving, leaving, received)
     for each in (*arriving, *leaving, *received):
         assert each["destination"] == f"service mesh-probe-{SECOND} in {SECOND}"
         assert re.fullmatch(rf"mesh-probe-{SECOND}\.default\.{SECOND}\.internal\.[-0-9a-f]+\.consul", each["sni"])

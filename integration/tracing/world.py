@@ -32,6 +32,9 @@ ESTABLISHED = "01"
 """A state of /proc/net/tcp."""
 
 SETTLED_S, ANSWERED_S = 60.0, 2.0
+WHOLE_S = 180.0
+"""Gossip takes a server that was away for failed, and tries it again half a minute later."""
+
 REQUEST, OK = b"GET / HTTP/1.1\r\nHost: backend\r\nConnection: close\r\n\r\n", 200
 IMPOSTOR = "impostor-node"
 
@@ -224,7 +227,7 @@ class World:
 
     def whole(self) -> None:
         """Wait until the datacenters see each other again, nothing is behind, and Envoys have their streams back."""
-        self.settles(lambda: self.trace()["verdict"] == "healthy", "a federation that is whole again")
+        wait_until(lambda: self.trace()["verdict"] == "healthy", WHOLE_S, "a federation that is whole again")
 
     def dns(self, datacenter: str) -> str:
         """The Corefile of a cluster."""

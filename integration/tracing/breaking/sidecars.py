@@ -49,7 +49,7 @@ def inbound_connection_limit(world: World) -> Iterator[None]:
     """One is taken, and it is in use."""
     config = {"xds_fetch_timeout_ms": 2000, "max_inbound_connections": 1}
     world.register(world.destination.sidecar(Config=config))
-    world.configured(world.destination, "connection_limit")
+    world.configured(world.destination, "inbound_connection_limit")
     with world.held(2):
         yield
     world.register(world.destination.sidecar())
