@@ -4,9 +4,15 @@ from __future__ import annotations
 
 import base64
 import binascii
+import shlex
 from typing import Any
 
 Manifest = dict[str, Any]
+
+
+def kubectl(context: str, namespace: str = "") -> str:
+    """The beginning of a command that can be pasted, for a hint."""
+    return f"kubectl --context {shlex.quote(context)}" + (f" -n {namespace}" if namespace else "")
 
 
 def is_ready(pod: Manifest) -> bool:

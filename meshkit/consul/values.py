@@ -39,6 +39,13 @@ Values = dict[str, Any]
 _SETTINGS: Values = {"type": "configMap", "name": SERVER_SETTINGS, "load": True}
 
 
+def at(values: Any, path: str) -> Any:
+    """A value by its dotted path, None where there is none."""
+    for key in path.split("."):
+        values = values.get(key) if isinstance(values, Mapping) else None
+    return values
+
+
 def consul_values(
     federation: Federation, datacenter: Datacenter, addresses: Mapping[str, str], certificate: str
 ) -> Values:

@@ -7,10 +7,11 @@ them needs leave to look into every namespace. So what does not fit here never f
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from meshkit.consul.values import at
 from meshkit.kubernetes import Manifest
 from meshkit.model import Datacenter, Federation
 from meshkit.platforms.catalogue import catalogue
@@ -99,15 +100,9 @@ def amount(quantity: Any) -> float:
 
 
 def _need(part: str, count: int, usual: tuple[str, str], datacenter: Datacenter, federation: Federation) -> Need:
-    asked = _values(datacenter.values, part, "resources", "requests")
-    apart = federation.official and part == "server" and "affinity" not in _values(datacenter.values, part)
+    asked = at(datacenter.values, f"{part}.resources.requests") or {}
+    apart = federation.official and part == "server" and "affinity" not in (at(datacenter.values, part) or {})
     return Need(part, count, amount(asked.get("cpu", usual[0])), amount(asked.get("memory", usual[1])), apart)
-
-
-def _values(values: Any, *path: str) -> Mapping[str, Any]:
-    for key in path:
-        values = values.get(key) if isinstance(values, Mapping) else None
-    return values if isinstance(values, Mapping) else {}
 
 
 def _node(node: Manifest) -> Node:

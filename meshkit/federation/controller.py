@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from meshkit.backends.base import Kube, Manifest, Ref
 from meshkit.consul import resources
 from meshkit.errors import MeshkitError
+from meshkit.kubernetes import kubectl
 from meshkit.model import Datacenter
 
 INJECTOR = "consul-connect-injector"
@@ -59,7 +60,9 @@ def is_away(error: MeshkitError) -> bool:
 def refused(error: MeshkitError, primary: Datacenter) -> MeshkitError:
     """Why the API server does not take a resource, with what to do about it."""
     if is_away(error):
-        hint = f"its webhook has to answer: {_kubectl(primary)} get pods -l {INJECTOR_SELECTOR}"
+        hint = (
+            f"its webhook has to answer: {kubectl(primary.context, primary.namespace)} get pods -l {INJECTOR_SELECTOR}"
+        )
         return MeshkitError(f"{primary.name}: Consul's controller does not answer", hint=hint, detail=error.message)
     if "could not find the requested resource" in error.message:
         return MeshkitError(
@@ -83,11 +86,7 @@ def remedy(resource: Manifest, primary: Datacenter) -> str:
         return f"make the {what} say what the entry in Consul says, or take its annotation {resources.MIGRATE} away"
     if reason == "ConsulAgentError":
         return f"is Consul well in {primary.name}? meshkit check"
-    return f"{_kubectl(primary)} logs -l {INJECTOR_SELECTOR} --tail 50"
-
-
-def _kubectl(datacenter: Datacenter) -> str:
-    return f"kubectl --context {datacenter.context} -n {datacenter.namespace}"
+    return f"{kubectl(primary.context, primary.namespace)} logs -l {INJECTOR_SELECTOR} --tail 50"
 
 
 def _is_established(definition: Manifest | None) -> bool:

@@ -16,6 +16,7 @@ from meshkit.consul.resources import GROUP
 from meshkit.errors import ForbiddenError, MeshkitError
 from meshkit.federation.capacity import Capacity, capacity
 from meshkit.federation.objects import FEDERATION_CONFIGMAP
+from meshkit.kubernetes import kubectl
 from meshkit.model import LIGHT_CHART, Datacenter
 from meshkit.platforms.catalogue import platform
 
@@ -199,7 +200,7 @@ def read_marker(kube: Kube, namespace: str) -> Marker | None:
     except (ValueError, KeyError, TypeError) as error:
         raise MeshkitError(
             f"{kube.context}: configmap {FEDERATION_CONFIGMAP} is damaged",
-            hint=f"kubectl --context {kube.context} -n {namespace} describe configmap {FEDERATION_CONFIGMAP}",
+            hint=f"{kubectl(kube.context, namespace)} describe configmap {FEDERATION_CONFIGMAP}",
         ) from error
 
 

@@ -19,6 +19,7 @@ from meshkit.errors import ConflictError, MeshkitError, UnreachableError
 from meshkit.events import Progress
 from meshkit.federation import pods
 from meshkit.federation.context import Context
+from meshkit.kubernetes import kubectl
 from meshkit.model import Datacenter
 
 
@@ -155,4 +156,4 @@ def _condition(job: Manifest, kind: str) -> bool:
 
 
 def _hint(datacenter: Datacenter) -> str:
-    return f"kubectl --context {datacenter.context} -n {datacenter.namespace} get jobs,pods,events"
+    return f"{kubectl(datacenter.context, datacenter.namespace)} get jobs,pods,events"

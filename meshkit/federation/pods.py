@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from meshkit.backends.base import Kube, Manifest
 from meshkit.errors import DeadlineError, MeshkitError, UnreachableError
 from meshkit.federation.context import Context
-from meshkit.kubernetes import is_ready, is_ready_without
+from meshkit.kubernetes import is_ready, is_ready_without, kubectl
 from meshkit.model import Datacenter
 
 HOPELESS = frozenset({"ErrImageNeverPull", "InvalidImageName", "CreateContainerConfigError"})
@@ -61,7 +61,7 @@ def wait_ready(  # noqa: PLR0913 - where, what and how to tell
         context.wait(task, datacenter.name, looked_at)
     except DeadlineError as error:
         evidence = "\n".join(describe(kube, datacenter, selector))
-        hint = f"kubectl --context {datacenter.context} -n {datacenter.namespace} get pods,events"
+        hint = f"{kubectl(datacenter.context, datacenter.namespace)} get pods,events"
         raise DeadlineError(error.message, hint=hint, detail=evidence) from error
 
 
@@ -106,7 +106,6 @@ def _fail_if_hopeless(kube: Kube, datacenter: Datacenter, selector: str, aside: 
             if reason in HOPELESS and container != aside:
                 raise MeshkitError(
                     f"{datacenter.name}: pod {pod['metadata']['name']} can't start: {container}: {reason}",
-                    hint=f"kubectl --context {datacenter.context} -n {datacenter.namespace} "
-                    f"describe pod {pod['metadata']['name']}",
+                    hint=f"{kubectl(datacenter.context, datacenter.namespace)} describe pod {pod['metadata']['name']}",
                     detail="\n".join(_describe_pod(kube, pod)),
                 )

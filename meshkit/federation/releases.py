@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,8 +23,8 @@ from meshkit.pki import inspect
 
 _OTHERWISE = "its chart or values are not those described"
 _ADDRESSES = (
-    ("the gateway's address", "meshGateway", "wanAddress", "static"),
-    ("the primary's gateway", "global", "federation", "primaryGateways"),
+    ("the gateway's address", "meshGateway.wanAddress.static"),
+    ("the primary's gateway", "global.federation.primaryGateways"),
 )
 
 
@@ -79,17 +79,15 @@ def difference(context: Context, datacenter: Datacenter, wanted: Wanted) -> Chan
 def _moved(context: Context, datacenter: Datacenter, wanted: Wanted) -> str:
     """Which gateway's address is another one than installed, if that is it: the most frequent reason by far."""
     before = context.helm(datacenter.name).values(wanted.name, datacenter.namespace)
-    for what, *path in _ADDRESSES:
-        was, now = _at(before, path), _at(wanted.values, path)
+    for what, path in _ADDRESSES:
+        was, now = _shown(values.at(before, path)), _shown(values.at(wanted.values, path))
         if was and now and was != now:
             return f"{what} was {was} and is {now}"
     return ""
 
 
-def _at(values: Any, path: Sequence[str]) -> str:
-    for key in path:
-        values = values.get(key) if isinstance(values, Mapping) else None
-    return ", ".join(map(str, values)) if isinstance(values, list) else str(values or "")
+def _shown(value: Any) -> str:
+    return ", ".join(map(str, value)) if isinstance(value, list) else str(value or "")
 
 
 def ensure(context: Context, task: str, datacenter: Datacenter, wanted: Wanted) -> None:

@@ -6,7 +6,6 @@ comes from ``platforms.yaml``; here is only when to say it.
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Iterator, Mapping
 
 from meshkit.errors import MeshkitError
@@ -14,6 +13,7 @@ from meshkit.events import Note
 from meshkit.federation import capacity
 from meshkit.federation.capacity import Need
 from meshkit.federation.facts import ClusterFacts
+from meshkit.kubernetes import kubectl
 from meshkit.model import Datacenter, Federation
 from meshkit.platforms.catalogue import LoadBalancer, Platform, catalogue, platform, title
 
@@ -53,7 +53,7 @@ def _room(federation: Federation, datacenter: Datacenter, cluster: ClusterFacts)
     if not cluster.capacity.nodes:
         yield MeshkitError(
             f"{datacenter.name}: there is no node that takes ordinary pods",
-            hint=f"{_kubectl(datacenter)} describe nodes shows why: taints, or none at all",
+            hint=f"{kubectl(datacenter.context)} describe nodes shows why: taints, or none at all",
         )
         return
     for need in capacity.needs(federation, datacenter):
@@ -94,7 +94,8 @@ def _security(federation: Federation, datacenter: Datacenter, cluster: ClusterFa
         yield MeshkitError(
             f"{datacenter.name}: no permission to create {named}, which the official chart needs on "
             f"{title(datacenter.platform)}",
-            hint=f"log in as a cluster administrator; check with: {_kubectl(datacenter)} auth can-i create {named}",
+            hint=f"log in as a cluster administrator; check with: "
+            f"{kubectl(datacenter.context)} auth can-i create {named}",
         )
 
 
@@ -141,7 +142,3 @@ def _amounts(need: Need) -> str:
 def _smallest(datacenter: Datacenter) -> str:
     found: Platform | None = platform(datacenter.platform)
     return found.node if found else "2 vCPU and 4 GiB"
-
-
-def _kubectl(datacenter: Datacenter) -> str:
-    return f"kubectl --context {shlex.quote(datacenter.context)}"

@@ -27,6 +27,7 @@ from meshkit.events import Finished, Note, Progress, Started
 from meshkit.federation import uninstall
 from meshkit.federation.context import Context
 from meshkit.federation.objects import FEDERATION_CONFIGMAP, MANAGED, MANAGED_SELECTOR
+from meshkit.kubernetes import kubectl
 from meshkit.model import Datacenter, Federation
 
 TASK = "remove"
@@ -190,7 +191,7 @@ def _remove_namespace(context: Context, dc: Datacenter) -> None:
         dc.name,
         lambda: f"namespace {dc.namespace} is being deleted" if kube.get(Ref("Namespace", dc.namespace)) else "",
         timeout_s=GONE_TIMEOUT_S,
-        hint=f"kubectl --context {dc.context} get namespace {dc.namespace} -o yaml shows what holds it",
+        hint=f"{kubectl(dc.context)} get namespace {dc.namespace} -o yaml shows what holds it",
     )
 
 

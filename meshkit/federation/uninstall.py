@@ -59,8 +59,7 @@ def theirs(context: Context, datacenters: Iterable[Datacenter]) -> dict[str, tup
 def announce(context: Context, datacenters: Iterable[Datacenter]) -> None:
     """Say before the question which custom resources of the user's own go too."""
     for name, found in theirs(context, datacenters).items():
-        text = f"{', '.join(found[:SHOWN])}{_more(found)}"
-        context.observe(Note(f"custom resources that meshkit did not make go too: {text}", name))
+        context.observe(Note(f"custom resources that meshkit did not make go too: {listed(found, SHOWN)}", name))
 
 
 def refuse_foreign(context: Context, datacenters: Iterable[Datacenter]) -> None:
@@ -168,11 +167,13 @@ def _release(dc: Datacenter) -> str:
 
 def _left(found: Iterable[Custom]) -> str:
     names: Sequence[str] = [str(custom) for custom in found]
-    return f"still there: {', '.join(names[:SHOWN])}{_more(names)}" if names else ""
+    return f"still there: {listed(names, SHOWN)}" if names else ""
 
 
-def _more(names: Sequence[str]) -> str:
-    return f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
+def listed(names: Sequence[str], shown: int) -> str:
+    """The first names, and how many there are beside them."""
+    more = f" and {len(names) - shown} more" if len(names) > shown else ""
+    return f"{', '.join(names[:shown])}{more}"
 
 
 def _remove_webhooks(kube: Kube, dc: Datacenter) -> None:

@@ -13,14 +13,15 @@ from typing import Any, TypeVar
 from meshkit.backends.base import Helm, InstalledChart, Kube, Manifest, Ref
 from meshkit.consul import image
 from meshkit.consul.names import SERVER_SELECTOR
+from meshkit.consul.values import at
 from meshkit.errors import MeshkitError
 from meshkit.federation import facts
+from meshkit.federation.custom_resources import RELEASE_NAME
 from meshkit.federation.facts import Marker
 from meshkit.kubernetes import secret_text
 from meshkit.pki import inspect
 from meshkit.pki.material import GossipKey, PrivateKey, Secret, Token
 
-RELEASE_ANNOTATION = "meta.helm.sh/release-name"
 CHART_DEFAULT_DATACENTER = "dc1"
 S = TypeVar("S", bound=Secret)
 
@@ -81,13 +82,6 @@ class Installation:
         return bool(at(self.values, path))
 
 
-def at(values: Any, path: str) -> Any:
-    """A value by its dotted path, None where there is none."""
-    for key in path.split("."):
-        values = values.get(key) if isinstance(values, Mapping) else None
-    return values
-
-
 def find(kube: Kube, helm: Helm) -> Installation:
     """The one installation of a cluster; MeshkitError when there is none, or more than one."""
     found = kube.list("StatefulSet", selector=SERVER_SELECTOR)
@@ -105,7 +99,7 @@ def find(kube: Kube, helm: Helm) -> Installation:
 def _read(kube: Kube, helm: Helm, servers: Manifest) -> Installation:
     meta, namespace = servers["metadata"], str(servers["metadata"]["namespace"])
     labels, annotations = meta.get("labels") or {}, meta.get("annotations") or {}
-    release = str(annotations.get(RELEASE_ANNOTATION) or labels.get("release") or "")
+    release = str(annotations.get(RELEASE_NAME) or labels.get("release") or "")
     chart = helm.chart(release, namespace) if release else None
     values = helm.values(release, namespace) if chart else {}
     prefix = str(meta["name"]).removesuffix("-server")

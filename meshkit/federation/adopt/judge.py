@@ -13,6 +13,7 @@ from meshkit.consul.names import CONSUL_RELEASE, LEGAL_NAME
 from meshkit.errors import MeshkitError
 from meshkit.federation.adopt.compare import mark
 from meshkit.federation.adopt.installation import Installation
+from meshkit.kubernetes import kubectl
 from meshkit.pki import inspect
 from meshkit.pki.inspect import UNREADABLE
 
@@ -165,7 +166,7 @@ def _leading(found: Sequence[Installation], primary: str) -> Iterator[MeshkitErr
         if one.datacenter == primary and one.trust.bootstrap is None and one.has("global.acls.manageSystemACLs"):
             yield MeshkitError(
                 f"{one.context}: the management token is in no Secret",
-                hint=f"kubectl --context {one.context} -n {one.namespace} create secret generic "
+                hint=f"{kubectl(one.context, one.namespace)} create secret generic "
                 f"{one.prefix}-bootstrap-acl-token --from-file=token=FILE",
             )
 

@@ -14,9 +14,10 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
+from meshkit.consul.values import at
 from meshkit.errors import MeshkitError, UsageError
 from meshkit.federation.adopt import judge, kept
-from meshkit.federation.adopt.installation import Installation, at
+from meshkit.federation.adopt.installation import Installation
 from meshkit.federation.state import FederationSecrets, State
 from meshkit.model import OFFICIAL_CHART, Datacenter, Federation
 from meshkit.pki import inspect

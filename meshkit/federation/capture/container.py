@@ -15,6 +15,7 @@ from meshkit.errors import ConflictError, ForbiddenError, MeshkitError, NotFound
 from meshkit.federation.capture.place import Place
 from meshkit.federation.context import Context
 from meshkit.federation.pods import HOPELESS
+from meshkit.kubernetes import kubectl
 
 NAME = "meshkit-capture"
 TRIES = 5
@@ -49,7 +50,7 @@ def ensure(context: Context, place: Place, pod: str) -> str:
     kube, dc = context.kube[place.datacenter.name], place.datacenter
     ref = Ref("Pod", pod, dc.namespace)
     name = _added(kube, ref, place)
-    hint = f"kubectl --context {dc.context} -n {dc.namespace} describe pod {pod}"
+    hint = f"{kubectl(dc.context, dc.namespace)} describe pod {pod}"
     context.wait(TASK, dc.name, lambda: _pending(kube, ref, name, hint), timeout_s=START_S, hint=hint)
     return name
 
@@ -97,7 +98,7 @@ def _refused(error: ForbiddenError, place: Place) -> MeshkitError:
     return ForbiddenError(
         f"{dc.name}: Pod Security does not let a container capture packets in namespace {dc.namespace}",
         hint="capture on the node with tcpdump and look at it with --read, or let the namespace have NET_RAW: "
-        f"kubectl --context {dc.context} label namespace {dc.namespace} pod-security.kubernetes.io/enforce=privileged",
+        f"{kubectl(dc.context)} label namespace {dc.namespace} pod-security.kubernetes.io/enforce=privileged",
         detail=error.message,
     )
 

@@ -16,6 +16,7 @@ from meshkit.consul.names import (
 )
 from meshkit.errors import MeshkitError, UsageError
 from meshkit.federation.context import Context
+from meshkit.kubernetes import kubectl
 from meshkit.model import Datacenter
 
 MOST_PORTS = 8
@@ -57,7 +58,7 @@ def _gateways(kube: Kube, dc: Datacenter, wanted: str) -> list[Manifest]:
     if not found:
         raise MeshkitError(
             f"{dc.name}: no mesh gateway runs",
-            hint=f"kubectl --context {dc.context} -n {dc.namespace} get pods -l {GATEWAY_SELECTOR}",
+            hint=f"{kubectl(dc.context, dc.namespace)} get pods -l {GATEWAY_SELECTOR}",
         )
     chosen = [pod for pod in found if wanted in ("", _name(pod))]
     if not chosen:

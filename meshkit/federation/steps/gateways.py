@@ -21,6 +21,7 @@ from meshkit.events import Note
 from meshkit.federation import objects
 from meshkit.federation.change import Change
 from meshkit.federation.context import Context
+from meshkit.kubernetes import kubectl
 from meshkit.model import Datacenter
 from meshkit.platforms.catalogue import catalogue
 
@@ -164,7 +165,7 @@ def _address(kube: Kube, datacenter: Datacenter) -> str:
 
 
 def _describe(datacenter: Datacenter) -> str:
-    return f"kubectl --context {datacenter.context} -n {datacenter.namespace} describe service {GATEWAY_SERVICE}"
+    return f"{kubectl(datacenter.context, datacenter.namespace)} describe service {GATEWAY_SERVICE}"
 
 
 def _ref(datacenter: Datacenter) -> Ref:

@@ -9,12 +9,12 @@ anything is touched: what holds nobody's data is taken away when it acts, all el
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 from meshkit.backends.base import Kube, Manifest, Ref
 from meshkit.consul.names import CONSUL_RELEASE, SERVER_SELECTOR
+from meshkit.consul.values import at
 from meshkit.errors import ForbiddenError, MeshkitError
 from meshkit.events import Note, Progress
 from meshkit.federation import controller, custom_resources, uninstall
@@ -22,6 +22,7 @@ from meshkit.federation.change import Change
 from meshkit.federation.context import Context
 from meshkit.federation.custom_resources import GATEWAY_GROUP, Definition
 from meshkit.federation.objects import FEDERATION_CONFIGMAP
+from meshkit.kubernetes import kubectl
 from meshkit.model import Datacenter
 
 TASK = "preflight"
@@ -103,10 +104,10 @@ def judge(found: Leftovers) -> Iterator[MeshkitError]:
     yield from _gateway_definitions(found)
     yield from _others_webhooks(found)
     if found.data and not found.installed and not found.federated:
-        kubectl = _kubectl(found.datacenter, namespaced=True)
+        ours = kubectl(found.datacenter.context, found.datacenter.namespace)
         yield MeshkitError(
-            f"{found.datacenter.name}: an earlier Consul has left its data: {_listed(found.data)}",
-            hint=f"servers would come up with it, and its keys; when nobody needs it: {kubectl} delete "
+            f"{found.datacenter.name}: an earlier Consul has left its data: {uninstall.listed(found.data, SHOWN)}",
+            hint=f"servers would come up with it, and its keys; when nobody needs it: {ours} delete "
             + " ".join(found.data),
         )
 
@@ -167,15 +168,15 @@ def _others_definitions(found: Leftovers) -> Iterator[MeshkitError]:
         else:
             yield MeshkitError(
                 f"{found.datacenter.name}: definitions of Consul's kinds are there that Helm did not make: "
-                f"{_listed(names)}",
+                f"{uninstall.listed(names, SHOWN)}",
                 hint="helm would refuse them; when nobody needs them and what is of their kind: "
-                f"{_kubectl(found.datacenter)} delete crd {' '.join(names)}",
+                f"{kubectl(found.datacenter.context)} delete crd {' '.join(names)}",
             )
 
 
 def _gateway_definitions(found: Leftovers) -> Iterator[MeshkitError]:
     """GKE and other controllers bring the Gateway API's kinds themselves; the chart is to leave them alone then."""
-    settings = _settings(found.datacenter.values)
+    settings = at(found.datacenter.values, "connectInject.apiGateway") or {}
     foreign = [d.name for d in found.definitions if d.group == GATEWAY_GROUP and d.release != found.release]
     if settings.get("manageExternalCRDs") is False:
         own = bool(settings.get("manageNonStandardCRDs"))
@@ -185,7 +186,7 @@ def _gateway_definitions(found: Leftovers) -> Iterator[MeshkitError]:
         wanted = f"manageExternalCRDs: false, manageNonStandardCRDs: {str(not has_routes).lower()}"
         yield MeshkitError(
             f"{found.datacenter.name}: definitions of the Gateway API are there that Consul's release did not make: "
-            f"{_listed(foreign)}",
+            f"{uninstall.listed(foreign, SHOWN)}",
             hint=f"leave them to who made them, in the values of {found.datacenter.name}: "
             f"{{connectInject: {{apiGateway: {{{wanted}}}}}}}",
         )
@@ -199,7 +200,7 @@ def _others_webhooks(found: Leftovers) -> Iterator[MeshkitError]:
         yield MeshkitError(
             f"{found.datacenter.name}: {hook.ref} is another Consul's: {whose}",
             hint="uninstall that one first, or, when it is gone: "
-            f"{_kubectl(found.datacenter)} delete {hook.ref.kind.lower()} {hook.ref.name}",
+            f"{kubectl(found.datacenter.context)} delete {hook.ref.kind.lower()} {hook.ref.name}",
         )
 
 
@@ -233,22 +234,4 @@ def _of_chart(kube: Kube, kind: str, namespace: str) -> Iterator[Manifest]:
 
 def _still_there(kube: Kube, names: tuple[str, ...]) -> str:
     left = [name for name in names if kube.get(Ref(custom_resources.DEFINITION, name))]
-    return f"still there: {_listed(left)}" if left else ""
-
-
-def _settings(values: Mapping[str, Any]) -> Mapping[str, Any]:
-    """What a datacenter's values say of the Gateway API."""
-    found: Any = values
-    for key in ("connectInject", "apiGateway"):
-        found = found.get(key) if isinstance(found, Mapping) else None
-    return found if isinstance(found, Mapping) else {}
-
-
-def _listed(names: tuple[str, ...] | list[str]) -> str:
-    more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
-    return f"{', '.join(names[:SHOWN])}{more}"
-
-
-def _kubectl(datacenter: Datacenter, *, namespaced: bool = False) -> str:
-    where = f" -n {datacenter.namespace}" if namespaced else ""
-    return f"kubectl --context {shlex.quote(datacenter.context)}{where}"
+    return f"still there: {uninstall.listed(left, SHOWN)}" if left else ""

@@ -6,7 +6,6 @@ Only then, and with the official chart alone, is taken away what an earlier unin
 from __future__ import annotations
 
 import re
-import shlex
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import replace
 from functools import partial
@@ -19,6 +18,7 @@ from meshkit.federation.facts import ClusterFacts, Marker
 from meshkit.federation.state import State, known
 from meshkit.federation.steps import leftovers
 from meshkit.federation.steps.leftovers import Leftovers
+from meshkit.kubernetes import kubectl
 from meshkit.model import Datacenter
 from meshkit.pki import inspect
 from meshkit.platforms.catalogue import platform
@@ -135,7 +135,8 @@ def _permissions(cluster: ClusterFacts) -> Iterator[MeshkitError]:
         flag = f" -n {p.namespace}" if p.namespace else ""
         yield MeshkitError(
             f"{cluster.datacenter}: no permission to {p.verb} {resource}{where}",
-            hint=f"ask the cluster's owner; check with: {_kubectl(cluster)} auth can-i {p.verb} {resource}{flag}",
+            hint=f"ask the cluster's owner; check with: "
+            f"{kubectl(cluster.context or 'CONTEXT')} auth can-i {p.verb} {resource}{flag}",
         )
 
 
@@ -148,7 +149,8 @@ def _objects(cluster: ClusterFacts) -> Iterator[MeshkitError]:
         yield MeshkitError(
             f"{name}: there is {lacking} for the servers' volumes",
             hint="name one that is there in values.server.storageClass, or make one the default: "
-            f"{_kubectl(cluster)} annotate storageclass NAME storageclass.kubernetes.io/is-default-class=true"
+            f"{kubectl(cluster.context or 'CONTEXT')} annotate storageclass NAME "
+            "storageclass.kubernetes.io/is-default-class=true"
             f"{f' ({found.title}: {found.storage})' if found else ''}",
         )
     if cluster.namespace_phase == "Terminating":
@@ -220,10 +222,6 @@ def _newer(cluster: ClusterFacts, state: State, described: Collection[str]) -> I
             hint=f"finish meshkit leave {' '.join(unknown)} if it was interrupted; "
             "else the state directory is an old one: restore the newest",
         )
-
-
-def _kubectl(cluster: ClusterFacts) -> str:
-    return f"kubectl --context {shlex.quote(cluster.context or 'CONTEXT')}"
 
 
 def _same_cluster(seen: Mapping[str, ClusterFacts]) -> Iterator[MeshkitError]:
