@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import signal
 import subprocess
 from collections.abc import Callable, Iterator
@@ -14,7 +15,7 @@ from typing import Any
 
 from clusters import Lab
 from tracing import workload
-from tracing.workload import NAMESPACE, PORT, SIDECAR_PORT, Workload
+from tracing.workload import NAMESPACE, SIDECAR_PORT, Workload
 
 from meshkit.backends.base import Manifest
 from meshkit.errors import MeshkitError
@@ -28,10 +29,7 @@ from meshkit.report.trace import document
 from meshkit.trace.diagnosis import diagnose
 from meshkit.trace.hops import Party, Route
 
-ESTABLISHED = "01"
-"""A state of /proc/net/tcp."""
-
-SETTLED_S, ANSWERED_S = 60.0, 2.0
+SETTLED_S, ANSWERED_S, ACCEPTED_S = 60.0, 2.0, 1.0
 WHOLE_S = 180.0
 """Gossip takes a server that was away for failed, and tries it again half a minute later."""
 
@@ -168,17 +166,33 @@ class World:
 
     @contextmanager
     def held(self, connections: int) -> Iterator[None]:
-        """So many connections from the source to a destination that does not answer them."""
+        """So many connections from the source to a destination that does not answer them, made one after another.
+
+        At once they would not do: when one fails, Envoy gives up all that wait in the same pool, and those that come
+        up afterwards are nobody's, ready for the request of the trace.
+        """
         self.switch("slow")
-        mark = "held-connections"
-        program = (
-            f"import socket,time; '{mark}'; at=('127.0.0.1',9000); "
-            f"c=[socket.create_connection(at) for _ in range({connections})]; "
-            "[x.sendall(b'x') for x in c]; time.sleep(600)"
-        )
+        mark, done = "held-connections", "/tmp/held"  # noqa: S108 - in the pod
+        program = f"""# {mark}
+import pathlib, socket, time
+connections = []
+for _ in range({connections}):
+    connections.append(socket.create_connection(("127.0.0.1", 9000), timeout={ACCEPTED_S}))
+    connections[-1].sendall(b"x")
+    try:
+        connections[-1].recv(1)
+    except OSError:
+        pass
+pathlib.Path("{done}").touch()
+time.sleep(600)
+"""
         within = ("exec", self.source.name, "-c", "service", "--", "sh", "-c")
-        self.kubectl(self.source.datacenter, *within, f'python3 -c "{program}" >/dev/null 2>&1 & echo')
-        self.settles(lambda: _is_served(self.destination.address), "a connection that the service holds")
+        ready = f"until [ -e {done} ]; do sleep 0.1; done"
+        self.kubectl(
+            self.source.datacenter,
+            *within,
+            f"rm -f {done}; python3 -c {shlex.quote(program)} >/dev/null 2>&1 & {ready}",
+        )
         try:
             yield
         finally:
@@ -284,13 +298,6 @@ def _command(pid: int) -> str:
         return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
     except OSError:
         return ""
-
-
-def _is_served(address: str) -> bool:
-    """Whether the service where an address is has a connection from its sidecar."""
-    table = Path(_network(address)).parent.parent / "net/tcp"
-    rows = [line.split() for line in table.read_text().splitlines()]
-    return any(row[1] == f"0100007F:{PORT:04X}" and row[3] == ESTABLISHED for row in rows)
 
 
 def _network(address: str) -> str:
