@@ -11,7 +11,29 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from meshkit.cli import console
-from meshkit.cli.options import Output, PassphraseFile, Tags, Yes, confirm, contexts_completed, read_passphrase
+from meshkit.cli.options import (
+    Chart,
+    ChartRepo,
+    ChartVersion,
+    File,
+    Gateways,
+    GatewaySourceRange,
+    ImageRegistry,
+    InternalGateways,
+    NewFederation,
+    NewNamespace,
+    Output,
+    PassphraseFile,
+    Primary,
+    Servers,
+    Tags,
+    Yes,
+    confirm,
+    contexts_completed,
+    given,
+    read_passphrase,
+    refuse_beside_file,
+)
 from meshkit.errors import UsageError
 from meshkit.events import Note
 from meshkit.model import DEFAULT_FEDERATION, DEFAULT_NAMESPACE
@@ -22,8 +44,6 @@ if TYPE_CHECKING:
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
 TIMEOUT_S = 600.0
-_CHART = "Consul chart: the official one, meshkit's own, or a folder or .tgz; light for lab clusters, else hashicorp."
-_INTERNAL = "Load balancers within the clouds' networks, which then must be connected, or on the Internet; public."
 Timeout = Annotated[float, typer.Option(metavar="SECONDS", min=1, help="Longest wait for one condition.")]
 
 
@@ -39,27 +59,18 @@ def federate(  # noqa: PLR0913 - one parameter per option
     ] = None,
     *,
     tag: Tags = None,
-    file: Annotated[
-        str, typer.Option("--file", "-f", metavar="FILE", help="A mesh.yaml that describes it all; - for stdin.")
-    ] = "",
-    primary: Annotated[str, typer.Option(metavar="NAME", help="Primary datacenter; the first one named.")] = "",
-    federation: Annotated[str, typer.Option(metavar="NAME", help="Name of the federation; mesh.")] = "",
-    namespace: Annotated[str, typer.Option(help="Namespace in every cluster; consul.")] = "",
-    chart: Annotated[str, typer.Option(metavar="hashicorp|light|PATH", help=_CHART)] = "",
-    chart_version: Annotated[str, typer.Option(metavar="VERSION", help="Version of the official chart.")] = "",
-    chart_repo: Annotated[str, typer.Option(metavar="URL", help="Its repository, https:// or oci://.")] = "",
-    image_registry: Annotated[
-        str, typer.Option(metavar="HOST[/PATH]", help="Registry to take every image from, under its own name.")
-    ] = "",
-    servers: Annotated[int | None, typer.Option(help="Consul servers per datacenter: 1, 3 or 5.")] = None,
-    gateways: Annotated[int | None, typer.Option(help="Mesh gateways per datacenter.")] = None,
-    internal_gateways: Annotated[
-        bool | None, typer.Option("--internal-gateways/--public-gateways", help=_INTERNAL, show_default=False)
-    ] = None,
-    gateway_source_range: Annotated[
-        list[str] | None,
-        typer.Option(metavar="CIDR", help="Who may reach the gateways' load balancers; everybody. Repeat it."),
-    ] = None,
+    file: File = "",
+    primary: Primary = "",
+    federation: NewFederation = "",
+    namespace: NewNamespace = "",
+    chart: Chart = "",
+    chart_version: ChartVersion = "",
+    chart_repo: ChartRepo = "",
+    image_registry: ImageRegistry = "",
+    servers: Servers = None,
+    gateways: Gateways = None,
+    internal_gateways: InternalGateways = None,
+    gateway_source_range: GatewaySourceRange = None,
     adopt: Annotated[
         bool, typer.Option("--adopt", help="Take over Consul installations that exist, or say why they can't be.")
     ] = False,
@@ -103,15 +114,14 @@ def federate(  # noqa: PLR0913 - one parameter per option
         "gateway_source_ranges": tuple(gateway_source_range or ()),
     }
     about_chart = {"chart": chart, "chartVersion": chart_version, "chartRepo": chart_repo}
-    given = {key for key, value in options.items() if key != "primary" and value not in (None, "", ())}
+    chosen = given(options) - {"primary"}
     if tag and (file or clusters):
         raise UsageError(
             "tags can't be mixed with clusters or a file", hint="meshkit discover shows what has which tags"
         )
-    if adopt and (tag or file or gitops or given - {"chart", "chart_version", "chart_repo"}):
+    if adopt and (tag or file or gitops or chosen - {"chart", "chart_version", "chart_repo"}):
         raise UsageError("--adopt takes installations as they are", hint="leave out --tag, -f and what changes them")
-    if file and (clusters or federation or primary or given):
-        raise UsageError("a file and arguments can't be mixed", hint="put everything into the file, or leave out -f")
+    refuse_beside_file(file, clusters, federation, primary, chosen)
     name = federation or DEFAULT_FEDERATION
     if adopt:
         from meshkit.cli import adopting

@@ -61,9 +61,43 @@ Tags = Annotated[
         autocompletion=_tags,
     ),
 ]
+_CHART = "Consul chart: the official one, meshkit's own, or a folder or .tgz; light for lab clusters, else hashicorp."
+_INTERNAL = "Load balancers within the clouds' networks, which then must be connected, or on the Internet; public."
+File = Annotated[
+    str, typer.Option("--file", "-f", metavar="FILE", help="A mesh.yaml that describes it all; - for stdin.")
+]
+Primary = Annotated[str, typer.Option(metavar="NAME", help="Primary datacenter; the first one named.")]
+NewFederation = Annotated[str, typer.Option("--federation", metavar="NAME", help="Name of the federation; mesh.")]
+NewNamespace = Annotated[str, typer.Option("--namespace", help="Namespace in every cluster; consul.")]
+Chart = Annotated[str, typer.Option(metavar="hashicorp|light|PATH", help=_CHART)]
+ChartVersion = Annotated[str, typer.Option(metavar="VERSION", help="Version of the official chart.")]
+ChartRepo = Annotated[str, typer.Option(metavar="URL", help="Its repository, https:// or oci://.")]
+ImageRegistry = Annotated[
+    str, typer.Option(metavar="HOST[/PATH]", help="Registry to take every image from, under its own name.")
+]
+Servers = Annotated[int | None, typer.Option(help="Consul servers per datacenter: 1, 3 or 5.")]
+Gateways = Annotated[int | None, typer.Option(help="Mesh gateways per datacenter.")]
+InternalGateways = Annotated[
+    bool | None, typer.Option("--internal-gateways/--public-gateways", help=_INTERNAL, show_default=False)
+]
+GatewaySourceRange = Annotated[
+    list[str] | None,
+    typer.Option(metavar="CIDR", help="Who may reach the gateways' load balancers; everybody. Repeat it."),
+]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 Source = Annotated[str, typer.Argument(metavar="SRC", help="Service that connects; '*' for every one.")]
 Destination = Annotated[str, typer.Argument(metavar="DST", help="Service connected to; '*' for every one.")]
+
+
+def given(options: Mapping[str, object]) -> frozenset[str]:
+    """Names of the options that were given: False is a choice, an empty value is none."""
+    return frozenset(name for name, value in options.items() if value not in (None, "", ()))
+
+
+def refuse_beside_file(file: str, *others: object) -> None:
+    """UsageError where a file that describes everything is given together with anything else."""
+    if file and any(others):
+        raise UsageError("a file and arguments can't be mixed", hint="put everything into the file, or leave out -f")
 
 
 def confirm(question: str, *, yes: bool) -> None:

@@ -10,7 +10,25 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from meshkit.cli import completion, console
-from meshkit.cli.options import Output, PassphraseFile, read_passphrase
+from meshkit.cli.options import (
+    Chart,
+    ChartRepo,
+    ChartVersion,
+    File,
+    Gateways,
+    GatewaySourceRange,
+    ImageRegistry,
+    InternalGateways,
+    NewFederation,
+    NewNamespace,
+    Output,
+    PassphraseFile,
+    Primary,
+    Servers,
+    given,
+    read_passphrase,
+    refuse_beside_file,
+)
 from meshkit.errors import UsageError
 from meshkit.model import DEFAULT_FEDERATION
 
@@ -35,7 +53,7 @@ def render(  # noqa: PLR0913 - one parameter per option
         ),
     ] = None,
     *,
-    file: Annotated[str, typer.Option("--file", "-f", metavar="FILE", help="A mesh.yaml; - for stdin.")] = "",
+    file: File = "",
     form: Annotated[
         Form | None, typer.Option("--as", help="One form; without it values, objects and names of Secrets.")
     ] = None,
@@ -52,15 +70,17 @@ def render(  # noqa: PLR0913 - one parameter per option
     repo_url: Annotated[str, typer.Option(metavar="URL", help="Git repository of the tree, for argocd and flux.")] = "",
     repo_path: Annotated[str, typer.Option(metavar="FOLDER", help="Where in it the tree is; its top.")] = "",
     repo_branch: Annotated[str, typer.Option(metavar="BRANCH", help="The branch that is followed.")] = "main",
-    primary: Annotated[str, typer.Option(metavar="NAME", help="As for federate, like the following.")] = "",
-    federation: Annotated[str, typer.Option(metavar="NAME", help="Name of the federation; mesh.")] = "",
-    namespace: Annotated[str, typer.Option(help="Namespace in every cluster; consul.")] = "",
-    chart: Annotated[str, typer.Option(metavar="hashicorp|light|PATH", help="Consul chart.")] = "",
-    chart_version: Annotated[str, typer.Option(metavar="VERSION", help="Version of the official chart.")] = "",
-    chart_repo: Annotated[str, typer.Option(metavar="URL", help="Its repository.")] = "",
-    image_registry: Annotated[str, typer.Option(metavar="HOST[/PATH]", help="Registry of every image.")] = "",
-    servers: Annotated[int | None, typer.Option(help="Consul servers per datacenter.")] = None,
-    gateways: Annotated[int | None, typer.Option(help="Mesh gateways per datacenter.")] = None,
+    primary: Primary = "",
+    federation: NewFederation = "",
+    namespace: NewNamespace = "",
+    chart: Chart = "",
+    chart_version: ChartVersion = "",
+    chart_repo: ChartRepo = "",
+    image_registry: ImageRegistry = "",
+    servers: Servers = None,
+    gateways: Gateways = None,
+    internal_gateways: InternalGateways = None,
+    gateway_source_range: GatewaySourceRange = None,
     passphrase_file: PassphraseFile = None,
     output: Output = "table",
 ) -> None:
@@ -87,9 +107,10 @@ def render(  # noqa: PLR0913 - one parameter per option
         "image_registry": image_registry,
         "servers": servers,
         "gateways": gateways,
+        "gateway_internal": internal_gateways,
+        "gateway_source_ranges": tuple(gateway_source_range or ()),
     }
-    if file and (clusters or federation or any(options.values())):
-        raise UsageError("a file and arguments can't be mixed", hint="put everything into the file, or leave out -f")
+    refuse_beside_file(file, clusters, federation, given(options))
     if form in ("argocd", "flux") and not repo_url:
         raise UsageError(f"{form} gets charts from a git repository: which one?", hint="--repo-url URL")
 

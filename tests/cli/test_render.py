@@ -39,6 +39,16 @@ def test_what_exists(meshkit: Meshkit, world: FakeFederation) -> None:
 
 
 @pytest.mark.usefixtures("world")
+def test_gateways_as_federate_would_make_them(meshkit: Meshkit) -> None:
+    """Who may reach them is part of the rendered Service."""
+    result = meshkit("render", *LIGHT, "--gateway-source-range", "203.0.113.0/24", "--internal-gateways")
+    assert result.code == 0, result.err
+    services = [found for found in yaml.safe_load_all(result.out) if found.get("kind") == "Service"]
+    ranges = [found["spec"].get("loadBalancerSourceRanges") for found in services]
+    assert ranges.count(["203.0.113.0/24"]) == len(LIGHT[:2]), services
+
+
+@pytest.mark.usefixtures("world")
 def test_tree_and_secrets(meshkit: Meshkit, tmp_path: Path) -> None:
     """Both are written, the paths are printed, and a second run writes the same bytes."""
     call = ("render", *LIGHT, "--as", "terraform", "--output-dir", str(tmp_path / "tree"))
