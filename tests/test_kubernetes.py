@@ -65,3 +65,15 @@ def test_a_container_that_nobody_depends_on_is_left_aside(states: dict[str, bool
 
 def test_a_ready_pod_is_ready_without_any_container() -> None:
     assert kubernetes.is_ready_without({"status": {"conditions": [{"type": "Ready", "status": "True"}]}}, "agent")
+
+
+@pytest.mark.parametrize(
+    ("context", "namespace", "expected"),
+    [
+        pytest.param("aks", "", "kubectl --context aks", id="a plain name"),
+        pytest.param("admin@eu west", "mesh", "kubectl --context 'admin@eu west' -n mesh", id="one with a space"),
+    ],
+)
+def test_a_command_can_be_pasted(context: str, namespace: str, expected: str) -> None:
+    """Contexts may be called anything."""
+    assert kubernetes.kubectl(context, namespace) == expected

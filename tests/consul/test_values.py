@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from meshkit.config import from_arguments
 from meshkit.consul.names import TOKENS
-from meshkit.consul.values import consul_values, merge, probe_values, upstream_ports
+from meshkit.consul.values import at, consul_values, merge, probe_values, upstream_ports
 from meshkit.model import Datacenter, Federation
 
 FEDERATION = from_arguments(["aks", "eks", "gke"], servers=3, gateways=2)
@@ -196,3 +196,17 @@ def test_merge_is_helms(base: dict[str, Any], over: dict[str, Any]) -> None:
 def test_merging_again_changes_nothing(base: dict[str, Any]) -> None:
     """And nothing laid over something is that something."""
     assert merge(base, base) == base == merge(base, {}) == merge({}, base)
+
+
+@pytest.mark.parametrize(
+    ("path", "expected"),
+    [
+        ("server.affinity", None),
+        ("server.replicas", 0),
+        ("server.replicas.more", None),
+        ("client.enabled", None),
+    ],
+)
+def test_a_value_by_its_path(path: str, expected: object) -> None:
+    """What is there, be it nothing; no path leads through what holds no others."""
+    assert at({"server": {"affinity": None, "replicas": 0}}, path) == expected
