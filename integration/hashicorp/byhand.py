@@ -19,7 +19,7 @@ from meshkit.pki import profiles
 from meshkit.pki.authority import Authority
 from meshkit.pki.material import GossipKey, Token
 
-RELEASE, GATEWAY = "consul", "consul-mesh-gateway"
+RELEASE, GATEWAY, PORT = "consul", "consul-mesh-gateway", 443
 CA, GOSSIP, SERVER, BOOTSTRAP, REPLICATION = "mk-ca", "mk-gossip", "mk-server", "mk-bootstrap", "mk-replication"
 TIMEOUT = "600s"
 PROXY_DEFAULTS = {
@@ -34,34 +34,38 @@ MOST_RATIO = 1.1
 ADDRESS = "jsonpath={.status.loadBalancer.ingress[0]}"
 
 
-def federate(official: Official) -> float:
-    """Seconds from the first helm install to a federation."""
-    prepare(official)
+def authority() -> Authority:
+    """A CA whose key is in no cluster."""
+    return Authority.create(profiles.load("ca"), "by-hand", datetime.now(UTC))
+
+
+def federate(official: Official, ca: Authority, port: int = PORT) -> float:
+    """Seconds from the first helm install to a federation, whose gateways' load balancers have a ``port``."""
+    prepare(official, ca, port)
     addresses = {dc: _address(official, context) for dc, context in official.contexts.items()}
     begin = time.monotonic()
     with ThreadPoolExecutor() as pool:
-        for done in [pool.submit(_install, official, dc, addresses) for dc in DATACENTERS]:
+        for done in [pool.submit(_install, official, dc, addresses, port) for dc in DATACENTERS]:
             done.result()
     apply_proxy_defaults(official)
     settles(lambda: is_federated(official), "both datacenters to see each other alive")
     return time.monotonic() - begin
 
 
-def prepare(official: Official) -> None:
+def prepare(official: Official, ca: Authority, port: int) -> None:
     """Namespaces, secrets and the gateways' Services."""
-    authority = Authority.create(profiles.load("ca"), "by-hand", datetime.now(UTC))
     shared = {GOSSIP: {"key": GossipKey.create().reveal()}, REPLICATION: {"token": Token.create().reveal()}}
     bootstrap = {BOOTSTRAP: {"token": Token.create().reveal()}}
     profile = profiles.load("server")
     for dc, context in official.contexts.items():
         sans = profile.sans(datacenter=dc, release=RELEASE, namespace=NAMESPACE)
-        certificate, key = authority.issue(profile, sans, f"server.{dc}.consul", datetime.now(UTC))
+        certificate, key = ca.issue(profile, sans, f"server.{dc}.consul", datetime.now(UTC))
         server = {SERVER: {"tls.crt": certificate, "tls.key": key.reveal()}}
-        secrets = {CA: {"tls.crt": authority.certificate_pem}} | server | shared
+        secrets = {CA: {"tls.crt": ca.certificate_pem}} | server | shared
         secrets |= bootstrap if dc == PRIMARY else {}
         items = [_secret(name, held) for name, held in secrets.items()]
         official.kubectl(context, "create", "namespace", NAMESPACE)
-        document = {"apiVersion": "v1", "kind": "List", "items": [*items, _gateway_service()]}
+        document = {"apiVersion": "v1", "kind": "List", "items": [*items, _gateway_service(port)]}
         official.kubectl(context, "-n", NAMESPACE, "apply", "-f", "-", text=json.dumps(document))
 
 
@@ -101,7 +105,7 @@ def remove(official: Official) -> None:
             done.result()
 
 
-def values(official: Official, datacenter: str, addresses: dict[str, str]) -> dict[str, Any]:
+def values(official: Official, datacenter: str, addresses: dict[str, str], port: int) -> dict[str, Any]:
     """Helm values of a datacenter."""
     acls = {"manageSystemACLs": True, "replicationToken": {"secretName": REPLICATION, "secretKey": "token"}}
     federation: dict[str, Any] = {"enabled": True}
@@ -110,10 +114,10 @@ def values(official: Official, datacenter: str, addresses: dict[str, str]) -> di
     else:
         federation |= {
             "primaryDatacenter": PRIMARY,
-            "primaryGateways": [f"{addresses[PRIMARY]}:443"],
+            "primaryGateways": [f"{addresses[PRIMARY]}:{port}"],
             "k8sAuthMethodHost": _api_server(official, official.contexts[datacenter]),
         }
-    service = {"type": "LoadBalancer", "port": 443}
+    service = {"type": "LoadBalancer", "port": port}
     return {
         "global": {
             "name": RELEASE,
@@ -141,15 +145,15 @@ def values(official: Official, datacenter: str, addresses: dict[str, str]) -> di
             "enabled": True,
             "replicas": 1,
             "service": service,
-            "wanAddress": {"source": "Service", "port": 443},
+            "wanAddress": {"source": "Service", "port": port},
         },
     }
 
 
-def _install(official: Official, datacenter: str, addresses: dict[str, str]) -> None:
+def _install(official: Official, datacenter: str, addresses: dict[str, str], port: int) -> None:
     context = official.contexts[datacenter]
     where = ("--namespace", NAMESPACE, "--timeout", TIMEOUT)
-    text = json.dumps(values(official, datacenter, addresses))
+    text = json.dumps(values(official, datacenter, addresses, port))
     official.helm(context, "install", RELEASE, *official.has.for_helm, *where, "--values", "-", text=text)
     for deployment in (GATEWAY, "consul-connect-injector"):
         words = ("wait", f"deployment/{deployment}", "--for=condition=Available", f"--timeout={TIMEOUT}")
@@ -177,7 +181,7 @@ def _api_server(official: Official, context: str) -> str:
     return f"https://{subset['addresses'][0]['ip']}:{subset['ports'][0]['port']}"
 
 
-def _gateway_service() -> dict[str, Any]:
+def _gateway_service(port: int) -> dict[str, Any]:
     labels = {"app": "consul", "release": RELEASE, "component": "mesh-gateway"}
     ours = {"meta.helm.sh/release-name": RELEASE, "meta.helm.sh/release-namespace": NAMESPACE}
     metadata = {
@@ -185,7 +189,7 @@ def _gateway_service() -> dict[str, Any]:
         "labels": {"app.kubernetes.io/managed-by": "Helm"},
         "annotations": ours,
     }
-    ports = [{"name": "gateway", "port": 443, "targetPort": 8443}]
+    ports = [{"name": "gateway", "port": port, "targetPort": 8443}]
     spec = {"type": "LoadBalancer", "selector": labels, "ports": ports}
     return {"apiVersion": "v1", "kind": "Service", "metadata": metadata, "spec": spec}
 

@@ -67,7 +67,7 @@ def official(has: Given, tmp_path_factory: pytest.TempPathFactory) -> Iterator[O
 def by_hand(official: Official, request: pytest.FixtureRequest) -> float:
     """How long federating by hand takes, in seconds; nothing is left of it."""
     try:
-        took = byhand.federate(official)
+        took = byhand.federate(official, byhand.authority())
     finally:
         byhand.remove(official)
     _figures(request)["by hand"] = took
