@@ -216,6 +216,16 @@ time.sleep(600)
             self.register_all()
 
     @contextmanager
+    def stopped(self, address: str) -> Iterator[None]:
+        """The Envoy in the pod with an address stands still."""
+        pid = envoy_of(address)
+        kill(pid, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            kill(pid, signal.SIGCONT)
+
+    @contextmanager
     def frozen_proxy_rules(self, datacenter: str) -> Iterator[None]:
         """kube-proxy of a datacenter stands still."""
         pid = self.process("kube-proxy", datacenter)
@@ -274,9 +284,9 @@ time.sleep(600)
         """Delete a config entry."""
         self.context.consul(self.context.federation.primary.name).delete_config_entry(kind, name)
 
-    def backs_off(self) -> bool:
-        """Whether the kubelet waits before it starts the destination's Envoy again."""
-        states = self.lab.get(self.destination.datacenter, "-n", NAMESPACE, "pod", self.destination.name)["status"]
+    def backs_off(self, placed: Workload) -> bool:
+        """Whether the kubelet waits before it starts a workload's Envoy again."""
+        states = self.lab.get(placed.datacenter, "-n", NAMESPACE, "pod", placed.name)["status"]
         envoy = next(state for state in states["containerStatuses"] if state["name"] == "envoy")
         return envoy["state"].get("waiting", {}).get("reason") == "CrashLoopBackOff"
 

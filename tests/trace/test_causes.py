@@ -29,6 +29,23 @@ CASES = (
     Case("chain_invalid", "lookup", changes.chain(error="circular redirect")),
     Case("redirect_dead", "lookup", changes.chain(targets=(ChainTarget("backend", "", "gcp", passing=0),))),
     Case(
+        "redirect_dead",
+        "lookup",
+        changes.chain(
+            targets=(ChainTarget("backend", "", "aks", passing=1), ChainTarget("renamed", "", "aks", passing=0))
+        ),
+    ),
+    Case(
+        "redirect_dead",
+        "lookup",
+        changes.passes(
+            changes.chain(
+                targets=(ChainTarget("backend", "", "aks", passing=1), ChainTarget("renamed", "", "aks", passing=0))
+            )
+        ),
+        verdict="degraded",
+    ),
+    Case(
         "failover_dead",
         "lookup",
         changes.chain(
@@ -48,6 +65,16 @@ CASES = (
         lambda e: replace(
             seen.with_measured(seen.with_destination(seen.closed(e), sidecar=None), AT_SIDECAR=Measured("timeout_tls")),
             unseen={"destination sidecar": "no answer"},
+        ),
+    ),
+    Case(
+        "envoy_hangs",
+        "remote gateway",
+        lambda e: replace(
+            seen.with_measured(
+                seen.with_destination(seen.closed(e), gateway=None), AT_OWN_GATEWAY=REFUSED, AT_REMOTE_GATEWAY=REFUSED
+            ),
+            unseen={"destination gateway": "no answer within 4 s"},
         ),
     ),
     Case("sidecar_wrong_port", "remote sidecar", changes.sidecar(port=20007)),

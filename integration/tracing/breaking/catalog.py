@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 
+from tracing import workload
 from tracing.breaking.breakage import breakage
 from tracing.workload import Upstream
 from tracing.world import World
@@ -58,6 +60,46 @@ def health_critical(world: World) -> Iterator[None]:
     yield
     world.deregister()
     world.register_all()
+
+
+@breakage("source_not_registered", "lookup")
+def source_not_registered(world: World) -> Iterator[None]:
+    source = world.source
+    workload.deregister(world.context, source.datacenter, source.node)
+    yield
+    world.register(source.service(), source.datacenter)
+    world.register(source.sidecar(), source.datacenter)
+
+
+@breakage("redirect_dead", "lookup")
+def splitter_to_nowhere(world: World) -> Iterator[None]:
+    with _http(world):
+        splits = [{"Weight": 100, "Service": "renamed"}]
+        world.config("service-splitter", world.destination.name, Splits=splits)
+        world.fails()
+        yield
+        world.no_config("service-splitter", world.destination.name)
+
+
+@breakage("redirect_dead", "lookup")
+def router_to_nowhere(world: World) -> Iterator[None]:
+    with _http(world):
+        routes = [{"Match": {"HTTP": {"PathPrefix": "/"}}, "Destination": {"Service": "renamed"}}]
+        world.config("service-router", world.destination.name, Routes=routes)
+        world.fails()
+        yield
+        world.no_config("service-router", world.destination.name)
+
+
+@contextmanager
+def _http(world: World) -> Iterator[None]:
+    """The destination speaks HTTP, as splitters and routers want, and so does what they send to."""
+    names = (world.destination.name, "renamed")
+    for name in names:
+        world.config("service-defaults", name, Protocol="http")
+    yield
+    for name in names:
+        world.no_config("service-defaults", name)
 
 
 @breakage("subset_missing", "lookup")

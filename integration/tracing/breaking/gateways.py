@@ -93,6 +93,41 @@ def inner_service_selects_nobody(world: World) -> Iterator[None]:
         yield
 
 
+@breakage("gateway_unaddressed", "network")
+def public_service_is_gone(world: World) -> Iterator[None]:
+    world.kubectl(world.destination.datacenter, "delete", "service", "meshkit-mesh-gateway")
+    world.fails()
+    yield
+    world.lab.meshkit("federate", *world.lab.names)
+
+
+@breakage("gateway_port_refused", "network")
+def public_service_leads_to_a_wrong_port(world: World) -> Iterator[None]:
+    dc = world.destination.datacenter
+    before = world.lab.get(dc, "-n", "consul", "service", "meshkit-mesh-gateway")["spec"]["ports"]
+
+    def write(ports: list[dict[str, Any]]) -> None:
+        body = json.dumps({"spec": {"ports": ports}})
+        world.kubectl(dc, "patch", "service", "meshkit-mesh-gateway", "--type=merge", "-p", body)
+
+    write([port | {"targetPort": 9443} for port in before])
+    world.fails()
+    yield
+    write(before)
+
+
+@breakage("envoy_hangs", "remote gateway")
+def remote_gateway_hangs(world: World) -> Iterator[None]:
+    with world.stopped(world.gateways(world.destination.datacenter)[0]["status"]["podIP"]):
+        yield
+
+
+@breakage("envoy_hangs", "source gateway")
+def source_gateway_hangs(world: World) -> Iterator[None]:
+    with world.stopped(world.gateways(world.source.datacenter)[0]["status"]["podIP"]):
+        yield
+
+
 @breakage("gateway_down", "remote gateway")
 def quota_leaves_no_room_for_a_gateway(world: World) -> Iterator[None]:
     dc = world.destination.datacenter

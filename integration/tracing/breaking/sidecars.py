@@ -9,7 +9,7 @@ from os import kill
 
 from tracing import impostor
 from tracing.breaking.breakage import breakage
-from tracing.workload import PORT, SIDECAR_PORT, Upstream
+from tracing.workload import PORT, SIDECAR_PORT, Upstream, Workload
 from tracing.world import World, envoy_at, envoy_of
 
 
@@ -98,20 +98,34 @@ def gateway_mode_none(world: World) -> Iterator[None]:
 
 @breakage("envoy_hangs", "remote sidecar")
 def sidecar_hangs(world: World) -> Iterator[None]:
-    pid = envoy_of(world.destination.address)
-    kill(pid, signal.SIGSTOP)
-    yield
-    kill(pid, signal.SIGCONT)
+    with world.stopped(world.destination.address):
+        yield
+
+
+@breakage("envoy_hangs", "source sidecar")
+def source_sidecar_hangs(world: World) -> Iterator[None]:
+    with world.stopped(world.source.address):
+        yield
 
 
 @breakage("sidecar_down", "remote sidecar")
 def sidecar_down(world: World) -> Iterator[None]:
-    """Killed again and again, until the kubelet waits before it starts the next."""
-    while not world.backs_off():
-        if pid := envoy_at(world.destination.address):
-            kill(pid, signal.SIGKILL)
-        world.settles(lambda: bool(world.backs_off() or envoy_at(world.destination.address)), "the next, or a pause")
+    _kill(world, world.destination)
     yield
+
+
+@breakage("sidecar_down", "source sidecar")
+def source_sidecar_down(world: World) -> Iterator[None]:
+    _kill(world, world.source)
+    yield
+
+
+def _kill(world: World, placed: Workload) -> None:
+    """Again and again, until the kubelet waits before it starts the next."""
+    while not world.backs_off(placed):
+        if pid := envoy_at(placed.address):
+            kill(pid, signal.SIGKILL)
+        world.settles(lambda: bool(world.backs_off(placed) or envoy_at(placed.address)), "the next, or a pause")
 
 
 def _spiffe(world: World, domain: str = "") -> str:

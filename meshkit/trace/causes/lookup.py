@@ -70,14 +70,20 @@ def _chain_invalid(evidence: Evidence) -> Iterator[Symptom]:
 
 
 def _redirected(evidence: Evidence) -> Iterator[Symptom]:
-    """A chain that leads elsewhere, where nobody answers."""
-    for target in _first(evidence):
-        there = evidence.route.destination
-        elsewhere = (target.service, target.datacenter) != (there.service, there.datacenter)
-        if elsewhere and not target.passing:
-            text = f"{there.service} is redirected to {target.service} in {target.datacenter}, where "
-            weight: Weight | None = None if target.passing == 0 else "fallback"
-            yield Symptom(text + _none(target), evidence.source.datacenter, weight=weight)
+    """A chain that leads elsewhere, where nobody answers; with a router or splitter some requests go there alone."""
+    chain, there = evidence.source.consul.chain if evidence.source.consul else None, evidence.route.destination
+    targets = [target for target in chain.targets if not target.failover] if chain else []
+    places = {(target.service, target.datacenter) for target in targets}
+    for target in targets:
+        if target.passing or (target.service, target.datacenter) == (there.service, there.datacenter):
+            continue
+        sole = len(places) == 1
+        weight: Weight | None = None if sole and target.passing == 0 else "fallback"
+        if not sole and evidence.passed:
+            weight = "degrades"
+        led = "is redirected" if sole else "is routed or split, in part,"
+        text = f"{there.service} {led} to {target.service} in {target.datacenter}, where {_none(target)}"
+        yield Symptom(text, evidence.source.datacenter, weight=weight)
 
 
 def _failover_dead(evidence: Evidence) -> Iterator[Symptom]:
@@ -195,10 +201,11 @@ CAUSES = (
     Cause(
         "redirect_dead",
         "lookup",
-        "a resolver redirects to where nobody answers",
+        "a resolver, router or splitter leads to where nobody answers",
         "requests fail though the service is healthy where it was",
-        "the first target of the discovery chain is another service or datacenter, without passing instances",
-        "{kubectl} exec consul-server-0 -- consul config read -kind service-resolver -name {destination}",
+        "a target of the discovery chain is another service or datacenter, without passing instances",
+        "{kubectl} exec consul-server-0 -- consul config read -kind service-resolver -name {destination}; "
+        "routers and splitters too",
         _redirected,
     ),
     Cause(

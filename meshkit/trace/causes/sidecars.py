@@ -15,6 +15,9 @@ from meshkit.trace.proxy import Proxy
 MEMBER = "Serf Health Status"
 """The check that Consul keeps of each client agent."""
 
+NO_ANSWER = "no answer"
+"""How what is not seen in time begins; where there was none to ask, other words stand there."""
+
 OVERFLOWS = ("upstream_cx_overflow", "upstream_rq_pending_overflow", "downstream_cx_overflow", "limited_connections")
 
 
@@ -85,8 +88,15 @@ def _hangs(evidence: Evidence) -> Iterator[Symptom]:
     for side, proxy, hop, name, connection, handshake in places:
         connects, shakes = evidence.measured.get(connection), evidence.measured.get(handshake)
         silent = proxy is None and name in evidence.unseen
-        if silent and connects and connects.ok and shakes and shakes.reason == "timeout_tls":
+        if not (silent and connects and connects.ok and shakes):
+            continue
+        if shakes.reason == "timeout_tls":
             text = f"the {hop}'s Envoy takes connections and answers neither a handshake nor its admin"
+            yield Symptom(text, side.datacenter, hop)
+        elif "gateway" in hop and shakes.reason == "refused" and evidence.unseen[name].startswith(NO_ANSWER):
+            text = (
+                f"the {hop}'s Envoy took connections, its admin gives no answer, and its Service has dropped it since"
+            )
             yield Symptom(text, side.datacenter, hop)
     request, side = evidence.request, evidence.source
     if side.sidecar is None and "source sidecar" in evidence.unseen and request and request.ended == "timeout":
