@@ -6,11 +6,11 @@ particular check, and a check that could not look everywhere never says that all
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from meshkit.kubernetes import kubectl
 from meshkit.model import CheckResult, DatacenterState, FederationState, Verdict
 
 Needs = Literal["nothing", "cluster", "consul"]
@@ -63,8 +63,8 @@ def _filled(hint: str, problems: Sequence[Finding], state: FederationState) -> s
     """The hint as it can be pasted; capitals stay for the reader to fill in where no datacenter is known."""
     named = (dc for problem in problems for dc in state.datacenters if dc.name == problem.datacenter)
     where = next(named, None)
-    context, namespace = (shlex.quote(where.context), where.namespace) if where else ("CONTEXT", "NAMESPACE")
-    return hint.replace("{kubectl}", f"kubectl --context {context} -n {namespace}")
+    context, namespace = (where.context, where.namespace) if where else ("CONTEXT", "NAMESPACE")
+    return hint.replace("{kubectl}", kubectl(context, namespace))
 
 
 def _seen(dc: DatacenterState, needs: Needs) -> bool:

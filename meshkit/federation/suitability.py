@@ -94,7 +94,7 @@ def _security(federation: Federation, datacenter: Datacenter, cluster: ClusterFa
         yield MeshkitError(
             f"{datacenter.name}: no permission to create {named}, which the official chart needs on "
             f"{title(datacenter.platform)}",
-            hint=f"log in as a cluster administrator; check with: "
+            hint="log in as a cluster administrator; check with: "
             f"{kubectl(datacenter.context)} auth can-i create {named}",
         )
 

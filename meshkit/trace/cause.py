@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+from meshkit.kubernetes import kubectl
 from meshkit.trace.evidence import Evidence
 from meshkit.trace.hops import Hop
 
@@ -75,10 +75,9 @@ def _finding(evidence: Evidence, cause: Cause, symptom: Symptom) -> Finding:
 
 def _names(evidence: Evidence, datacenter: str, symptom: Symptom) -> dict[str, str]:
     side, route = evidence.side(datacenter), evidence.route
-    kubectl = f"kubectl --context {shlex.quote(side.context)}"
     return {
-        "kubectl": f"{kubectl} -n {side.namespace}",
-        "kubectl_all": kubectl,
+        "kubectl": kubectl(side.context, side.namespace),
+        "kubectl_all": kubectl(side.context),
         "source": route.source.service,
         "destination": route.destination.service,
         "source_dc": route.source.datacenter,

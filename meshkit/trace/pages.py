@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from meshkit.kubernetes import kubectl
 from meshkit.trace.cause import Cause
 from meshkit.trace.causes import CATEGORIES
 from meshkit.trace.hops import MEANINGS
@@ -36,8 +37,8 @@ def page(cause: Cause) -> str:
 
 def shown(remedy: str) -> str:
     """A remedy without a trace: capitals stand for what a trace fills in."""
-    text = remedy.replace("{kubectl}", "kubectl --context CONTEXT -n NAMESPACE")
-    text = text.replace("{kubectl_all}", "kubectl --context CONTEXT")
+    text = remedy.replace("{kubectl}", kubectl("CONTEXT", "NAMESPACE"))
+    text = text.replace("{kubectl_all}", kubectl("CONTEXT"))
     for name in (
         "source_dc",
         "destination_dc",

@@ -96,18 +96,18 @@ def _datacenter(
         values.probe_values(federation, datacenter, agent.archive_name()),
     )
     ca = inspect.inspect(certificate).fingerprint if certificate else PENDING
-    beside = (objects.server_service(datacenter), objects.server_settings(datacenter, None))
-    own = (
+    own = [
         objects.namespace(datacenter.namespace),
         objects.marker(context.federation, datacenter, identity.id if identity else PENDING, ca),
         objects.gateway_service(datacenter, service),
-        *(beside if federation.official else ()),
-    )
+    ]
+    if federation.official:
+        own += [objects.server_service(datacenter), objects.server_settings(datacenter, None)]
     settings = _settings(datacenter) if federation.official and datacenter.primary else ()
     return Rendering(
         datacenter,
         (consul, probe),
-        own,
+        tuple(own),
         settings,
         _keys(federation, datacenter),
         secrets(state, federation, datacenter),

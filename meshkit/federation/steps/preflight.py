@@ -135,7 +135,7 @@ def _permissions(cluster: ClusterFacts) -> Iterator[MeshkitError]:
         flag = f" -n {p.namespace}" if p.namespace else ""
         yield MeshkitError(
             f"{cluster.datacenter}: no permission to {p.verb} {resource}{where}",
-            hint=f"ask the cluster's owner; check with: "
+            hint="ask the cluster's owner; check with: "
             f"{kubectl(cluster.context or 'CONTEXT')} auth can-i {p.verb} {resource}{flag}",
         )
 

@@ -71,17 +71,15 @@ def _chain_invalid(evidence: Evidence) -> Iterator[Symptom]:
 
 def _redirected(evidence: Evidence) -> Iterator[Symptom]:
     """A chain that leads elsewhere, where nobody answers; with a router or splitter some requests go there alone."""
-    chain, there = evidence.source.consul.chain if evidence.source.consul else None, evidence.route.destination
-    targets = [target for target in chain.targets if not target.failover] if chain else []
-    places = {(target.service, target.datacenter) for target in targets}
+    there, targets = evidence.route.destination, _targets(evidence)
+    sole = len({(target.service, target.datacenter) for target in targets}) == 1
+    led = "is redirected" if sole else "is routed or split, in part,"
     for target in targets:
         if target.passing or (target.service, target.datacenter) == (there.service, there.datacenter):
             continue
-        sole = len(places) == 1
-        weight: Weight | None = None if sole and target.passing == 0 else "fallback"
-        if not sole and evidence.passed:
-            weight = "degrades"
-        led = "is redirected" if sole else "is routed or split, in part,"
+        weight: Weight | None = "degrades" if evidence.passed and not sole else "fallback"
+        if sole and target.passing == 0:
+            weight = None
         text = f"{there.service} {led} to {target.service} in {target.datacenter}, where {_none(target)}"
         yield Symptom(text, evidence.source.datacenter, weight=weight)
 
@@ -102,8 +100,13 @@ def _failover_dead(evidence: Evidence) -> Iterator[Symptom]:
 
 
 def _first(evidence: Evidence) -> tuple[ChainTarget, ...]:
+    return _targets(evidence)[:1]
+
+
+def _targets(evidence: Evidence) -> tuple[ChainTarget, ...]:
+    """Where the chain leads as long as nothing fails."""
     chain = evidence.source.consul.chain if evidence.source.consul else None
-    return tuple(target for target in chain.targets if not target.failover)[:1] if chain else ()
+    return tuple(target for target in chain.targets if not target.failover) if chain else ()
 
 
 def _none(target: ChainTarget) -> str:
