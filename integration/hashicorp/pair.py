@@ -96,6 +96,16 @@ class Official(Lab):
         words = ("federate", *clusters, *self.has.for_meshkit, *arguments, "--output", "json")
         return dict(json.loads(self.meshkit(*words).stdout))
 
+    def complaints(self) -> list[dict[str, Any]]:
+        """What ``meshkit check`` does not pass."""
+        checks = json.loads(self.meshkit("check", "--output", "json").stdout)
+        return [check for check in checks if check["verdict"] != "pass"]
+
+    def changes_again(self) -> list[dict[str, Any]]:
+        """What another ``federate`` changed; to wait and to verify are no changes."""
+        changes = [change for step in self.federate()["steps"] for change in step["changes"]]
+        return [change for change in changes if change["action"] not in ("await", "verify")]
+
     def secret(self, context: str, name: str, key: str) -> str:
         """A value of a Secret of Consul's namespace."""
         held = self.get(context, "-n", NAMESPACE, "secret", name)["data"][key]
@@ -112,6 +122,13 @@ class Official(Lab):
     def alive(self, datacenter: str, token: str) -> dict[str, bool]:
         """WAN members as a datacenter's server sees them: name to whether alive (status 1 in Serf's numbering)."""
         return {m["Name"]: m["Status"] == 1 for m in self.consul(datacenter, "/v1/agent/members?wan=1", token)}
+
+    def see_each_other(self, token: str) -> None:
+        """Wait until each datacenter's server sees both alive."""
+        for datacenter in DATACENTERS:
+            settles(
+                lambda dc=datacenter: list(self.alive(dc, token).values()) == [True, True], f"{datacenter} to see both"
+            )
 
     def leftovers(self, context: str) -> Iterator[str]:
         """Everything of a Consul that is left in a cluster, by kind and name; nothing, after it was removed."""

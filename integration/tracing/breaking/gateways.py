@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from os import kill
 from typing import Any
 
 from tracing.breaking.breakage import breakage
 from tracing.world import World, envoy_of
+
+PUBLIC_SERVICE = "meshkit-mesh-gateway"
 
 
 @breakage("gateway_down", "remote gateway")
@@ -56,20 +58,29 @@ def _at(world: World, datacenter: str, address: str) -> Iterator[None]:
 
 
 @contextmanager
-def _selector(world: World, service: str, datacenter: str = "") -> Iterator[None]:
-    """A Service of a gateway selects what is not there."""
-    where = datacenter or world.destination.datacenter
-    before = world.lab.get(where, "-n", "consul", "service", service)["spec"]["selector"]
+def _changed(world: World, datacenter: str, service: str, key: str, change: Callable[[Any], Any]) -> Iterator[None]:
+    """A Service of a gateway has something else under a key of its spec."""
+    before = world.lab.get(datacenter, "-n", "consul", "service", service)["spec"][key]
 
-    def write(selector: dict[str, str | None]) -> None:
-        body = json.dumps({"spec": {"selector": selector}})
-        world.kubectl(where, "patch", "service", service, "--type=merge", "-p", body)
+    def write(value: Any) -> None:
+        body = json.dumps({"spec": {key: value}})
+        world.kubectl(datacenter, "patch", "service", service, "--type=merge", "-p", body)
 
-    write({"component": "gateway"})
+    write(change(before))
     try:
         yield
     finally:
         write(before)
+
+
+def _nobody(selector: dict[str, str]) -> dict[str, str]:
+    """A selector of what is not there."""
+    return selector | {"component": "gateway"}
+
+
+def _elsewhere(ports: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The same ports, leading to one on which nothing listens."""
+    return [port | {"targetPort": 9443} for port in ports]
 
 
 @breakage("gateway_wrong_address", "network", "degraded")
@@ -81,21 +92,21 @@ def way_back_by_a_wrong_address(world: World) -> Iterator[None]:
 
 @breakage("gateway_deselected", "remote gateway")
 def public_service_selects_nobody(world: World) -> Iterator[None]:
-    with _selector(world, "meshkit-mesh-gateway"):
+    with _changed(world, world.destination.datacenter, PUBLIC_SERVICE, "selector", _nobody):
         world.fails()
         yield
 
 
 @breakage("gateway_deselected", "source gateway")
 def inner_service_selects_nobody(world: World) -> Iterator[None]:
-    with _selector(world, "consul-mesh-gateway", world.source.datacenter):
+    with _changed(world, world.source.datacenter, "consul-mesh-gateway", "selector", _nobody):
         world.fails()
         yield
 
 
 @breakage("gateway_unaddressed", "network")
 def public_service_is_gone(world: World) -> Iterator[None]:
-    world.kubectl(world.destination.datacenter, "delete", "service", "meshkit-mesh-gateway")
+    world.kubectl(world.destination.datacenter, "delete", "service", PUBLIC_SERVICE)
     world.fails()
     yield
     world.lab.meshkit("federate", *world.lab.names)
@@ -103,17 +114,9 @@ def public_service_is_gone(world: World) -> Iterator[None]:
 
 @breakage("gateway_port_refused", "network")
 def public_service_leads_to_a_wrong_port(world: World) -> Iterator[None]:
-    dc = world.destination.datacenter
-    before = world.lab.get(dc, "-n", "consul", "service", "meshkit-mesh-gateway")["spec"]["ports"]
-
-    def write(ports: list[dict[str, Any]]) -> None:
-        body = json.dumps({"spec": {"ports": ports}})
-        world.kubectl(dc, "patch", "service", "meshkit-mesh-gateway", "--type=merge", "-p", body)
-
-    write([port | {"targetPort": 9443} for port in before])
-    world.fails()
-    yield
-    write(before)
+    with _changed(world, world.destination.datacenter, PUBLIC_SERVICE, "ports", _elsewhere):
+        world.fails()
+        yield
 
 
 @breakage("envoy_hangs", "remote gateway")
