@@ -152,9 +152,11 @@ def test_a_target_that_nobody_could_count_is_not_dead(passing: int | None, cause
 
 def test_a_redirect_whose_target_nobody_could_count_explains_only_what_nothing_else_does() -> None:
     """It may be well."""
-    redirected = changes.chain(targets=(ChainTarget("backend", "", "gcp"),))(healthy())
+    redirect = changes.chain(targets=(ChainTarget("backend", "", "gcp"),))
+    redirected = redirect(healthy())
 
     assert named(redirected) == ("broken", "redirect_dead")
+    assert named(changes.passes(redirect)(healthy())) == ("healthy", "")
     assert named(changes.cut(source=False, destination=False)(redirected)) == ("broken", "link_cut")
 
 

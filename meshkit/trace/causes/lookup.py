@@ -77,6 +77,8 @@ def _redirected(evidence: Evidence) -> Iterator[Symptom]:
     for target in targets:
         if target.passing or (target.service, target.datacenter) == (there.service, there.datacenter):
             continue
+        if target.passing is None and evidence.passed:
+            continue  # nobody could be asked, which says nothing against it
         weight: Weight | None = "degrades" if evidence.passed and not sole else "fallback"
         if sole and target.passing == 0:
             weight = None
