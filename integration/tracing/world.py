@@ -7,7 +7,7 @@ import shlex
 import signal
 import subprocess
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from os import kill
 from pathlib import Path
@@ -35,6 +35,7 @@ WHOLE_S = 180.0
 
 REQUEST, OK = b"GET / HTTP/1.1\r\nHost: backend\r\nConnection: close\r\n\r\n", 200
 IMPOSTOR = "impostor-node"
+ENVOY = "/usr/local/bin/envoy"
 
 
 @dataclass
@@ -135,10 +136,10 @@ class World:
         """Pods by a label."""
         return list(self.lab.get(datacenter, "-n", namespace, "pods", "-l", selector)["items"])
 
-    def known_gateways(self, datacenter: str, other: str) -> set[str]:
-        """The addresses by which a datacenter reaches another's gateways."""
-        found = self.consul(datacenter).gateways().get(other, ())
-        return {entry["Service"]["TaggedAddresses"]["wan"]["Address"] for entry in found}
+    def known_gateways(self, datacenter: str, other: str) -> set[tuple[str, int]]:
+        """The addresses and ports by which a datacenter reaches another's gateways."""
+        found = [entry["Service"]["TaggedAddresses"]["wan"] for entry in self.consul(datacenter).gateways()[other]]
+        return {(place["Address"], place["Port"]) for place in found}
 
     def iptables(self, address: str, *rule: str) -> None:
         """A rule in the network of the pod with an address."""
@@ -163,6 +164,12 @@ class World:
             return words in dump and "warming_state" not in dump
 
         self.settles(given, f"{words} in the configuration of {placed.name}'s Envoy")
+
+    def streams(self, placed: Workload) -> bool:
+        """Whether a workload's Envoy has a stream to a server."""
+        kube = self.context.kube[placed.datacenter]
+        stats = kube.loopback_get(placed.name, NAMESPACE, 19000, ("/stats?filter=control_plane.connected_state",))[0]
+        return stats.strip().endswith(": 1")
 
     @contextmanager
     def held(self, connections: int) -> Iterator[None]:
@@ -215,31 +222,20 @@ time.sleep(600)
             self.deregister_node(IMPOSTOR)
             self.register_all()
 
-    @contextmanager
-    def stopped(self, address: str) -> Iterator[None]:
+    def stopped(self, address: str) -> AbstractContextManager[None]:
         """The Envoy in the pod with an address stands still."""
-        pid = envoy_of(address)
-        kill(pid, signal.SIGSTOP)
-        try:
-            yield
-        finally:
-            kill(pid, signal.SIGCONT)
-
-    @contextmanager
-    def frozen_proxy_rules(self, datacenter: str) -> Iterator[None]:
-        """kube-proxy of a datacenter stands still."""
-        pid = self.process("kube-proxy", datacenter)
-        kill(pid, signal.SIGSTOP)
-        try:
-            yield
-        finally:
-            kill(pid, signal.SIGCONT)
+        return frozen(envoy_of(address))
 
     def process(self, program: str, datacenter: str) -> int:
         """The one process of the lab that runs a program of Kubernetes for a datacenter."""
         numbers = [pid for pid in _processes(program) if f"/{datacenter}/" in _command(pid)]
         assert len(numbers) == 1, numbers
         return numbers[0]
+
+    def server(self, datacenter: str) -> int:
+        """The process of a datacenter's only server."""
+        address = self.pods(datacenter, "component=server")[0]["status"]["podIP"]
+        return program_at("consul agent", address)
 
     def scale_servers(self, datacenter: str, replicas: int) -> None:
         """Consul's servers; returns when they are gone, or ready and led."""
@@ -295,15 +291,35 @@ time.sleep(600)
         """Delete a config entry."""
         self.context.consul(self.context.federation.primary.name).delete_config_entry(kind, name)
 
-    def backs_off(self, placed: Workload) -> bool:
-        """Whether the kubelet waits before it starts a workload's Envoy again."""
+    def kill_until_pause(self, placed: Workload, container: str, words: str) -> None:
+        """Kill a workload's program again and again, until the kubelet waits before it starts the next."""
+        while not self.backs_off(placed, container):
+            if pid := program_at(words, placed.address):
+                kill(pid, signal.SIGKILL)
+            self.settles(
+                lambda: bool(self.backs_off(placed, container) or program_at(words, placed.address)),
+                "the next, or a pause",
+            )
+
+    def backs_off(self, placed: Workload, container: str) -> bool:
+        """Whether the kubelet waits before it starts one of a workload's containers again."""
         states = self.lab.get(placed.datacenter, "-n", NAMESPACE, "pod", placed.name)["status"]
-        envoy = next(state for state in states["containerStatuses"] if state["name"] == "envoy")
-        return envoy["state"].get("waiting", {}).get("reason") == "CrashLoopBackOff"
+        found = next(state for state in states["containerStatuses"] if state["name"] == container)
+        return bool(found["state"].get("waiting", {}).get("reason") == "CrashLoopBackOff")
 
     def switch(self, mode: str) -> None:
         """A fault of the destination's own program."""
         workload.switch(self.lab, self.destination, mode)
+
+
+@contextmanager
+def frozen(pid: int) -> Iterator[None]:
+    """A process stands still: its connections stay open, and nobody answers on them."""
+    kill(pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        kill(pid, signal.SIGCONT)
 
 
 def _processes(word: str) -> list[int]:
@@ -323,11 +339,9 @@ def _command(pid: int) -> str:
 
 def _network(address: str) -> str:
     """The network namespace that has an address; any process in it will do."""
-    for pid in _processes(""):
-        with suppress(OSError):  # it ends as it is looked at
-            if f"|-- {address}\n" in Path(f"/proc/{pid}/net/fib_trie").read_text():
-                return f"/proc/{pid}/ns/net"
-    raise AssertionError(f"no process has the address {address}")
+    found = program_at("", address)
+    assert found, f"no process has the address {address}"
+    return f"/proc/{found}/ns/net"
 
 
 def envoy_of(address: str) -> int:
@@ -339,9 +353,13 @@ def envoy_of(address: str) -> int:
 
 def envoy_at(address: str) -> int:
     """The same, 0 while none runs."""
-    for pid in _processes("/usr/local/bin/envoy"):
-        table = Path(f"/proc/{pid}/net/fib_trie")
+    return program_at(ENVOY, address)
+
+
+def program_at(words: str, address: str) -> int:
+    """A process whose command holds these words, where an address is; 0 while none runs."""
+    for pid in _processes(words):
         with suppress(OSError):  # it ends as it is looked at
-            if f"|-- {address}\n" in table.read_text():
+            if f"|-- {address}\n" in Path(f"/proc/{pid}/net/fib_trie").read_text():
                 return pid
     return 0

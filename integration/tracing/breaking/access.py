@@ -34,6 +34,18 @@ def intention_missing(world: World) -> Iterator[None]:
     world.lab.meshkit("allow", world.source.name, world.destination.name)
 
 
+@breakage("intention_permissions", "remote sidecar")
+def permissions_for_another_path(world: World) -> Iterator[None]:
+    there, leave = world.destination.name, {"Action": "allow", "HTTP": {"PathExact": "/admin"}}
+    world.config("service-defaults", there, Protocol="http")
+    world.config("service-intentions", there, Sources=[{"Name": world.source.name, "Permissions": [leave]}])
+    world.fails()
+    yield
+    world.no_config("service-intentions", there)
+    world.no_config("service-defaults", there)
+    world.lab.meshkit("allow", world.source.name, there)
+
+
 @breakage("token_lost", "planes", "any")
 def gateway_token_lost(world: World) -> Iterator[None]:
     _forget(world, "mesh-gateway")

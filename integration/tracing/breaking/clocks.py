@@ -24,6 +24,14 @@ def clock_of_a_gateway(world: World) -> Iterator[None]:
         yield
 
 
+@breakage("clock_skew", "source sidecar")
+def clock_of_the_source(world: World) -> Iterator[None]:
+    """So far behind that it calls the destination's certificate not valid yet."""
+    with shifted(envoy_of(world.source.address), -10 * DAY_S):
+        world.fails()
+        yield
+
+
 @breakage("clock_skew", "remote sidecar")
 def clock_of_a_sidecar(world: World) -> Iterator[None]:
     """So far ahead that it calls the source's certificate expired."""

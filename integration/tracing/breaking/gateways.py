@@ -10,7 +10,7 @@ from os import kill
 from typing import Any
 
 from tracing.breaking.breakage import breakage
-from tracing.world import World, envoy_of
+from tracing.world import World, envoy_of, frozen
 
 PUBLIC_SERVICE = "meshkit-mesh-gateway"
 
@@ -31,14 +31,21 @@ def source_gateway_down(world: World) -> Iterator[None]:
 
 @breakage("gateway_wrong_address", "network")
 def gateway_wrong_address(world: World) -> Iterator[None]:
-    with _at(world, world.destination.datacenter, "10.99.77.77"):
+    with _at(world, world.destination.datacenter, Address="10.99.77.77"):
+        world.fails()
+        yield
+
+
+@breakage("gateway_wrong_address", "network")
+def gateway_wrong_port(world: World) -> Iterator[None]:
+    with _at(world, world.destination.datacenter, Port=444):
         world.fails()
         yield
 
 
 @contextmanager
-def _at(world: World, datacenter: str, address: str) -> Iterator[None]:
-    """A datacenter's gateway stands in the catalog with an address that is not its own, and the other has read it."""
+def _at(world: World, datacenter: str, **place: Any) -> Iterator[None]:
+    """A datacenter's gateway stands in the catalog at a place that is not its own, and the other has read it."""
     entry = world.consul(datacenter).health("mesh-gateway", datacenter)[0]
     service = entry["Service"]
     body = {"Node": entry["Node"]["Node"], "Address": entry["Node"]["Address"], "Service": service}
@@ -48,9 +55,10 @@ def _at(world: World, datacenter: str, address: str) -> Iterator[None]:
     def write(wan: dict[str, Any]) -> None:
         service["TaggedAddresses"]["wan"] = wan
         world.register(body, datacenter)
-        world.settles(lambda: world.known_gateways(other, datacenter) == {wan["Address"]}, "a federation state")
+        known = (wan["Address"], wan["Port"])
+        world.settles(lambda: world.known_gateways(other, datacenter) == {known}, "a federation state")
 
-    write(right | {"Address": address})
+    write(right | place)
     try:
         yield
     finally:
@@ -86,7 +94,7 @@ def _elsewhere(ports: list[dict[str, Any]]) -> list[dict[str, Any]]:
 @breakage("gateway_wrong_address", "network", "degraded")
 def way_back_by_a_wrong_address(world: World) -> Iterator[None]:
     """The source's own gateway, which the destination's servers need; requests go the other way."""
-    with _at(world, world.source.datacenter, "10.99.77.76"):
+    with _at(world, world.source.datacenter, Address="10.99.77.76"):
         yield
 
 
@@ -143,6 +151,33 @@ def quota_leaves_no_room_for_a_gateway(world: World) -> Iterator[None]:
     world.kubectl(dc, "rollout", "status", "deployment", "consul-mesh-gateway", "--timeout=60s")
 
 
+@breakage("gateway_critical", "remote gateway", "any")
+def remote_gateway_is_critical(world: World) -> Iterator[None]:
+    with _critical(world, world.destination.datacenter):
+        yield
+
+
+@breakage("gateway_critical", "source gateway", "any")
+def source_gateway_is_critical(world: World) -> Iterator[None]:
+    with _critical(world, world.source.datacenter):
+        yield
+
+
+@contextmanager
+def _critical(world: World, datacenter: str) -> Iterator[None]:
+    """A gateway that is ready as its cluster has it, and not in Consul. Envoys that know no other go on with it."""
+    entry = world.consul(datacenter).health("mesh-gateway", datacenter)[0]
+    service = entry["Service"]["ID"]
+    check = {"CheckID": "gateway:test", "Name": "gateway answers", "ServiceID": service, "Status": "critical"}
+    node = {"Node": entry["Node"]["Node"], "Address": entry["Node"]["Address"], "SkipNodeUpdate": True}
+    world.register(node | {"Check": check}, datacenter)
+    try:
+        yield
+    finally:
+        remove = {"Node": node["Node"], "CheckID": check["CheckID"], "Datacenter": datacenter}
+        world.consul(datacenter)._request("put", "/v1/catalog/deregister", body=remove)
+
+
 @breakage("xds_never_configured", "remote gateway")
 def gateway_without_xds(world: World) -> Iterator[None]:
     dc = world.destination.datacenter
@@ -157,7 +192,7 @@ def gateway_without_xds(world: World) -> Iterator[None]:
 @breakage("service_address_dead", "remote gateway")
 def kube_proxy_stopped(world: World) -> Iterator[None]:
     dc = world.destination.datacenter
-    with world.frozen_proxy_rules(dc):
+    with frozen(world.process("kube-proxy", dc)):
         world.scale(dc, 0)
         world.scale(dc, 1)
         yield

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 from clusters import DELAY_S
 from tracing.breaking.breakage import breakage
@@ -10,6 +11,8 @@ from tracing.workload import SIDECAR_PORT
 from tracing.world import World
 
 from meshkit.lab import wan
+from meshkit.lab.command import run
+from meshkit.lab.network import NAMESPACES
 
 
 @breakage("link_cut", "network")
@@ -52,6 +55,41 @@ def black_hole(world: World) -> Iterator[None]:
     world.link(mtu=1000, mtu_blackhole=True)
     yield
     world.link(mtu=1500, mtu_blackhole=False)
+
+
+@breakage("handshake_blocked", "network")
+def names_are_filtered(world: World) -> Iterator[None]:
+    """By a firewall that reads the SNI: connections are made, what names the service is dropped."""
+    with _filtered(world, "DROP"):
+        yield
+
+
+@breakage("handshake_blocked", "network")
+def names_are_refused(world: World) -> Iterator[None]:
+    """By a firewall that ends such connections."""
+    with _filtered(world, "REJECT", "--reject-with", "tcp-reset"):
+        yield
+
+
+@contextmanager
+def _filtered(world: World, *verdict: str) -> Iterator[None]:
+    """What leaves the source's node and holds the destination's name meets a rule."""
+    node, name = world.nodes[0], f"{world.destination.name}.default"
+    rule = ("FORWARD", "-p", "tcp", "--dport", "443", "-m", "string", "--algo", "bm", "--string", name, "-j", *verdict)
+    enter = ("nsenter", f"--net={NAMESPACES / node.namespace}", "iptables", "-w")
+    run(*enter, "-I", *rule)
+    try:
+        yield
+    finally:
+        run(*enter, "-D", *rule)
+
+
+@breakage("packets_dropped", "network")
+def packets_from_the_source_gateway_dropped(world: World) -> Iterator[None]:
+    """By a rule for what leaves it, while other pods of the cluster get there."""
+    gateway = world.gateways(world.source.datacenter)[0]["status"]["podIP"]
+    with world.dropped(gateway, "OUTPUT", "-p", "tcp", "--dport", "443"):
+        yield
 
 
 @breakage("packets_dropped", "remote sidecar")

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 
 from tracing.breaking.breakage import breakage
-from tracing.world import World
+from tracing.world import World, frozen
 
 from meshkit.backends.base import Manifest
 from meshkit.pki import profiles
@@ -28,6 +28,20 @@ def server_down(world: World) -> Iterator[None]:
     world.scale_servers(world.destination.datacenter, 0)
     yield
     world.scale_servers(world.destination.datacenter, 1)
+    world.whole()
+
+
+@breakage("servers_unreachable", "planes", "any")
+def server_hangs(world: World) -> Iterator[None]:
+    with frozen(world.server(world.destination.datacenter)):
+        yield
+    world.whole()
+
+
+@breakage("servers_unreachable", "planes", "any")
+def server_of_the_source_hangs(world: World) -> Iterator[None]:
+    with frozen(world.server(world.source.datacenter)):
+        yield
     world.whole()
 
 

@@ -50,6 +50,27 @@ def service_not_listening(world: World) -> Iterator[None]:
     world.switch("")
 
 
+@breakage("service_not_listening", "service")
+def service_crashes(world: World) -> Iterator[None]:
+    world.kill_until_pause(world.destination, "service", "python3 -c")
+    yield
+
+
+@breakage("service_slow", "service")
+def slower_than_the_route_allows(world: World) -> Iterator[None]:
+    """Envoy gives it up before the source does."""
+    there = world.destination.name
+    world.config("service-defaults", there, Protocol="http")
+    routes = [{"Match": {"HTTP": {"PathPrefix": "/"}}, "Destination": {"RequestTimeout": "1s"}}]
+    world.config("service-router", there, Routes=routes)
+    world.configured(world.source, '"timeout": "1s"')
+    world.switch("slow")
+    yield
+    world.switch("")
+    world.no_config("service-router", there)
+    world.no_config("service-defaults", there)
+
+
 @breakage("service_closes", "service")
 def service_closes(world: World) -> Iterator[None]:
     world.switch("close")

@@ -9,8 +9,8 @@ from os import kill
 
 from tracing import impostor
 from tracing.breaking.breakage import breakage
-from tracing.workload import PORT, SIDECAR_PORT, Upstream, Workload
-from tracing.world import World, envoy_at, envoy_of
+from tracing.workload import PORT, SIDECAR_PORT, Upstream
+from tracing.world import ENVOY, World, envoy_of
 
 
 @breakage("wrong_san", "remote sidecar")
@@ -110,22 +110,70 @@ def source_sidecar_hangs(world: World) -> Iterator[None]:
 
 @breakage("sidecar_down", "remote sidecar")
 def sidecar_down(world: World) -> Iterator[None]:
-    _kill(world, world.destination)
+    world.kill_until_pause(world.destination, "envoy", ENVOY)
     yield
 
 
 @breakage("sidecar_down", "source sidecar")
 def source_sidecar_down(world: World) -> Iterator[None]:
-    _kill(world, world.source)
+    world.kill_until_pause(world.source, "envoy", ENVOY)
     yield
 
 
-def _kill(world: World, placed: Workload) -> None:
-    """Again and again, until the kubelet waits before it starts the next."""
-    while not world.backs_off(placed):
-        if pid := envoy_at(placed.address):
-            kill(pid, signal.SIGKILL)
-        world.settles(lambda: bool(world.backs_off(placed) or envoy_at(placed.address)), "the next, or a pause")
+@breakage("endpoint_ejected", "source sidecar")
+def ejected_after_failures(world: World) -> Iterator[None]:
+    """The way works again; the source's Envoy leaves the gateway out for a while yet."""
+    passive = {"interval": 1_000_000_000, "max_failures": 1, "base_ejection_time": 300_000_000_000}
+    passive["max_ejection_percent"] = 100
+    entry = world.source.sidecar()
+    entry["Service"]["Proxy"]["Upstreams"][0]["Config"] = {"passive_health_check": passive}
+    world.register(entry, world.source.datacenter)
+    world.configured(world.source, '"base_ejection_time": "300s"')
+    drop = ("OUTPUT", "-p", "tcp", "--dport", "443")
+    with world.dropped(world.source.address, *drop, verdict="REJECT"):
+        world.fails()
+    yield
+    world.register(world.source.sidecar(), world.source.datacenter)
+    kill(envoy_of(world.source.address), signal.SIGKILL)
+
+
+@breakage("tls_differs", "remote sidecar")
+def versions_of_tls_apart(world: World) -> Iterator[None]:
+    """What goes out is offered less than what comes in asks for."""
+    primary = world.consul(world.context.federation.primary.name)
+    tls = {"Incoming": {"TLSMinVersion": "TLSv1_3"}, "Outgoing": {"TLSMaxVersion": "TLSv1_2"}}
+    primary.write_config_entry({"Kind": "mesh", "TLS": tls})
+    world.fails()
+    yield
+    primary.delete_config_entry("mesh", "mesh")
+
+
+@breakage("xds_disconnected", "remote sidecar", "degraded")
+def sidecar_cut_off_from_its_servers(world: World) -> Iterator[None]:
+    rule = ("-p", "tcp", "--dport", "8503", "-j", "REJECT", "--reject-with", "tcp-reset")
+    world.iptables(world.destination.address, "-I", "OUTPUT", *rule)
+    try:
+        # Its stream stands as long as nobody sends: what the server now sends it is not acknowledged but reset.
+        world.register(world.destination.sidecar(Config={"xds_fetch_timeout_ms": 2001}))
+        world.settles(lambda: not world.streams(world.destination), "the end of its stream")
+        yield
+    finally:
+        world.iptables(world.destination.address, "-D", "OUTPUT", *rule)
+        world.register(world.destination.sidecar())
+        world.settles(lambda: world.streams(world.destination), "its stream")
+
+
+@breakage("gateway_mode_none", "source sidecar")
+def proxy_defaults_are_gone(world: World) -> Iterator[None]:
+    """Upstreams that say nothing of gateways went by them."""
+    entry = world.source.sidecar()
+    del entry["Service"]["Proxy"]["Upstreams"][0]["MeshGateway"]
+    world.register(entry, world.source.datacenter)
+    world.no_config("proxy-defaults", "global")
+    world.fails()
+    yield
+    world.lab.meshkit("federate", *world.lab.names)
+    world.register(world.source.sidecar(), world.source.datacenter)
 
 
 def _spiffe(world: World, domain: str = "") -> str:
