@@ -87,15 +87,22 @@ def chain(answer: Document) -> Chain:
     )
 
 
-def rule(entries: Sequence[dict[str, Any]], source: str, destination: str, *, allowed: bool) -> Rule:
-    """The intention that decides; ``allowed`` is what Consul says where none matches."""
+def rule(entries: Sequence[dict[str, Any]], source: str, destination: str, *, allowed: bool | None) -> Rule | None:
+    """The intention that decides; ``allowed`` is what Consul says where none matches, None when it did not say.
+
+    Both permissions and demands for a JWT let some requests pass and others not.
+    """
     pairs = ((s, d) for d in (destination, config_entries.ANY) for s in (source, config_entries.ANY))
     for from_name, to_name in pairs:
         for entry in entries:
             for given in entry.get("Sources") or ():
                 if entry["Name"] == to_name and given["Name"] == from_name and not given.get("Peer"):
-                    action = PERMISSIONS if given.get("Permissions") else str(given.get("Action") or "deny")
+                    action = str(given.get("Action") or "deny")
+                    if given.get("Permissions") or (entry.get("JWT") and action == "allow"):
+                        action = PERMISSIONS
                     return Rule(action, from_name, to_name)
+    if allowed is None:
+        return None
     return Rule("allow" if allowed else "deny")
 
 
@@ -107,6 +114,12 @@ def wan_addresses(states: Mapping[str, Sequence[Document]]) -> dict[str, tuple[t
 def lan_addresses(entries: Sequence[Document]) -> tuple[tuple[str, int], ...]:
     """Where sidecars of the same datacenter reach its gateways."""
     return tuple(_tagged(entry, "lan") for entry in entries)
+
+
+def unwell(entries: Sequence[Document]) -> tuple[HealthCheck, ...]:
+    """The check for which each of these is left out of all answers; none as long as one of them is not."""
+    found = [[check for check in _checks(entry.get("Checks") or ()) if check.status == "critical"] for entry in entries]
+    return tuple(critical[0] for critical in found) if all(found) else ()
 
 
 def _tagged(entry: Document, kind: str) -> tuple[str, int]:

@@ -100,7 +100,9 @@ def _first_broken(evidence: Evidence, verdict: Verdict, cause: Finding | None) -
         return None
     if cause is not None:
         return cause.hop
-    return NEXT[passage.reached(evidence)] if evidence.request and passage.certain(evidence) else None
+    if evidence.request is None or evidence.unserved or not passage.certain(evidence):
+        return None  # an Envoy that answers by itself does not say which one it is
+    return NEXT[passage.reached(evidence)]
 
 
 def _beside(evidence: Evidence, finding: Finding, cause: Finding | None) -> Finding:
@@ -174,7 +176,8 @@ def tried(evidence: Evidence) -> list[str]:
     done = [f"{name}: {_outcome(evidence, name)}" for name in measures.ORDER if name in evidence.measured]
     request = evidence.request
     if request:
-        done.insert(0, f"request {request.tag} from the source's pod: {request.ended} after {request.took_s:.2f} s")
+        ended = f"{request.ended} {request.status or ''}".strip()
+        done.insert(0, f"request {request.tag} from the source's pod: {ended} after {request.took_s:.2f} s")
     asked = "catalog, chain, intentions, gateways, gossip, replication, roots"
     done += [f"{side.datacenter}: {asked}" for side in evidence.sides if side.consul]
     names = [proxy.id for side in evidence.sides for proxy in (side.sidecar, side.gateway) if proxy]

@@ -62,11 +62,15 @@ class Instance:
 
 @dataclass(frozen=True)
 class Rule:
-    """The intention that decides: ``action`` is allow, deny or permissions; both names empty for the ACL default."""
+    """The intention that decides: ``action`` is allow, deny or permissions; both names empty for the ACL default.
+
+    ``target`` is the service that it was looked up for, where a redirect leads to another than the path's.
+    """
 
     action: str
     source: str = ""
     destination: str = ""
+    target: str = ""
 
     @property
     def exact(self) -> bool:
@@ -108,7 +112,8 @@ class ConsulView:
 
     They are None where the question was not answered. ``gateways`` are the addresses of each datacenter's gateways as
     known here, ``roots`` serial numbers of the mesh's roots, ``root_ends`` the end of the active one, ``peers`` the
-    destination's sidecars as seen from here.
+    destination's sidecars as seen from here. ``gateways_critical`` are the checks of its own gateways when all of them
+    are critical.
     """
 
     leader: str = ""
@@ -121,6 +126,7 @@ class ConsulView:
     routes: tuple[str, ...] = ()
     gateways: Mapping[str, tuple[tuple[str, int], ...]] = field(default_factory=dict)
     lan_gateways: tuple[tuple[str, int], ...] = ()
+    gateways_critical: tuple[HealthCheck, ...] = ()
     wan: Mapping[str, str] = field(default_factory=dict)
     replication: str = ""
     trust_domain: str = ""
@@ -179,6 +185,11 @@ class Side:
     gossip: str = ""
     forwards: bool | None = None
 
+    @property
+    def alone(self) -> bool:
+        """Whether the service has one sidecar, so that what it counted tells of every request."""
+        return self.consul is not None and len(self.consul.sidecars or ()) == 1
+
 
 @dataclass(frozen=True)
 class Measured:
@@ -200,8 +211,8 @@ class Measured:
         return self.reason == "ok"
 
 
-ERRORS = 500
-"""HTTP statuses from here on are failures of the server."""
+REFUSALS, ERRORS = 400, 500
+"""HTTP statuses from here on refuse, and from there on are failures of the server."""
 
 Ended = Literal["answered", "closed", "timeout", "not sent"]
 
@@ -256,7 +267,20 @@ class Evidence:
         answered = request is not None and request.ended == "answered" and not request.denied
         if self.by_name and (found := self.measured.get(measures.DNS)):
             answered = answered and found.ok
-        return answered and request is not None and request.status < ERRORS and not self.stray
+        well = request is not None and request.status < ERRORS
+        return answered and well and not self.stray and not self.unserved
+
+    @property
+    def unserved(self) -> bool:
+        """An Envoy refused by itself, by a limit or for want of a route: the only instance's service got nothing."""
+        request, proxy, here = self.request, self.destination.sidecar, self.source.consul
+        if request is None or proxy is None or not self.destination.alone:
+            return False
+        there, chain = self.route.destination, here.chain if here else None
+        leads = {(target.service, target.datacenter) for target in chain.targets} if chain else set()
+        straight = leads <= {(there.service, there.datacenter)}
+        refused = REFUSALS <= request.status < ERRORS
+        return refused and straight and not proxy.grew("cluster.local_app.", "upstream_cx_rx_bytes_total")
 
     @property
     def stray(self) -> bool:

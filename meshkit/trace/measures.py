@@ -16,6 +16,9 @@ SIDECAR = "destination's cluster to the sidecar"
 OTHER = "destination's cluster to another instance at "
 """And the address of that."""
 
+SOURCE_POD, DESTINATION_POD = "handshake at the source's gateway pod ", "handshake at the destination's gateway pod "
+"""And the address of that, where a gateway has several."""
+
 THROUGH = "handshake from end to end"
 AT_REMOTE_GATEWAY = "handshake at the remote gateway"
 AT_OWN_GATEWAY = "handshake at the destination's gateway from inside"

@@ -7,6 +7,9 @@ from meshkit.trace.hops import Hop, Party
 from meshkit.trace.proxy import EnvoyCluster, Proxy
 
 LOCAL_APP = "local_app"
+SPOKEN, VERIFIED = "ssl.connection_error", "ssl.fail_verify"
+TLS_FAULTS = (SPOKEN, VERIFIED)
+"""The first counts what is no fault of a certificate."""
 
 
 def service_cluster(proxy: Proxy | None, party: Party) -> EnvoyCluster | None:
@@ -51,21 +54,50 @@ def failed(proxy: Proxy | None, cluster: EnvoyCluster | None) -> bool:
     return bool(proxy and cluster and proxy.grew(f"cluster.{cluster.name}.", "upstream_cx_connect_fail"))
 
 
+def begun(proxy: Proxy | None, cluster: EnvoyCluster | None) -> bool:
+    """Whether the request made this Envoy begin a connection to a cluster, whatever became of it."""
+    return bool(proxy and cluster and proxy.grew(f"cluster.{cluster.name}.", "upstream_cx_total"))
+
+
+def carried(proxy: Proxy | None, cluster: EnvoyCluster | None) -> bool:
+    """Whether bytes of the request went to a cluster: a connection that is only begun has carried none."""
+    sizes = ("upstream_cx_tx_bytes_total", "upstream_cx_rx_bytes_total")
+    return bool(proxy and cluster and any(proxy.grew(f"cluster.{cluster.name}.", size) for size in sizes))
+
+
 def reached(evidence: Evidence) -> Hop:
     """The last hop that let the request pass."""
-    source, destination, there = evidence.source, evidence.destination, evidence.route.destination
+    destination = evidence.destination
     local = destination.sidecar.clusters.get(LOCAL_APP) if destination.sidecar else None
-    if denied(destination.sidecar):  # it has connected to its service before it knew
+    if denied(destination.sidecar) or estranged(evidence):  # it has connected to its service before it knew
         return "remote gateway"
     if connected(destination.sidecar, local):
         return "service"
     if accepted(destination.sidecar):
         return "remote sidecar"
-    passed_on = connected(source.gateway, datacenter_cluster(source.gateway, there.datacenter))
-    if passed_on or connected(destination.gateway, service_cluster(destination.gateway, there)):
+    return _between(evidence) if evidence.route.crosses else _inside(evidence)
+
+
+def _between(evidence: Evidence) -> Hop:
+    """The same of a request that did not come to the other sidecar."""
+    source, destination, there = evidence.source, evidence.destination, evidence.route.destination
+    if begun(destination.gateway, service_cluster(destination.gateway, there)):
         return "remote gateway"
+    way = datacenter_cluster(source.gateway, there.datacenter)
+    if carried(source.gateway, way):
+        return "network"
+    if begun(source.gateway, way):
+        return "source gateway"
+    return _inside(evidence)
+
+
+def _inside(evidence: Evidence) -> Hop:
+    """The same of a request that no gateway of the path took up."""
+    source, there = evidence.source, evidence.route.destination
     if connected(source.sidecar, service_cluster(source.sidecar, there)):
-        return "source gateway" if evidence.route.crosses else "remote sidecar"
+        if not evidence.route.crosses:
+            return "remote sidecar"
+        return "source gateway" if source.gateway is None else "source sidecar"
     return "source sidecar" if listened(source.sidecar, evidence) else "lookup"
 
 
@@ -90,6 +122,17 @@ def listened(proxy: Proxy | None, evidence: Evidence) -> bool:
     """Whether the source's sidecar took the request in at its upstream's port."""
     port = evidence.request.port if evidence.request else 0
     return bool(proxy and proxy.grew("listener.", f"_{port}.downstream_cx_total"))
+
+
+def estranged(evidence: Evidence) -> frozenset[str]:
+    """How the two sidecars met and came to no handshake: counters of ``TLS_FAULTS`` that grew, at either of them."""
+    source, destination, there = evidence.source, evidence.destination, evidence.route.destination
+    cluster = service_cluster(source.sidecar, there)
+    met = not evidence.route.crosses or begun(destination.gateway, service_cluster(destination.gateway, there))
+    places = [(destination.sidecar, "listener.")]
+    if met and cluster:
+        places.append((source.sidecar, f"cluster.{cluster.name}."))
+    return frozenset(fault for fault in TLS_FAULTS for proxy, where in places if proxy and proxy.grew(where, fault))
 
 
 def denied(proxy: Proxy | None) -> bool:

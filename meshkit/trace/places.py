@@ -4,9 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from meshkit.trace import measures
 from meshkit.trace.evidence import Evidence, Side
 from meshkit.trace.hops import Hop
 from meshkit.trace.proxy import Proxy
+
+ONE_OF_SEVERAL = (measures.OTHER, measures.SOURCE_POD, measures.DESTINATION_POD)
+
+
+def ailing(evidence: Evidence) -> Iterator[str]:
+    """What is tried for each of several gateways and instances, and did not end well: chance decides which is met."""
+    for name, seen in evidence.measured.items():
+        if name.startswith(ONE_OF_SEVERAL) and not seen.ok:
+            yield name
 
 
 def sides(evidence: Evidence) -> Iterator[tuple[Side, Hop]]:

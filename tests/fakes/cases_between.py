@@ -14,11 +14,25 @@ from meshkit.trace import measures
 from meshkit.trace.evidence import Measured
 
 DAY_S = 86400.0
+UNSEARCHED = Measured("timeout_reply", "mtu: did not end in time")
+HALF = Measured("timeout_connect", sent=40, failed=19)
 FAR_AWAY = Measured("ok", rtt_s=0.6, sent=40)
 
 CASES = (
     Case("gateway_down", "source gateway", lambda e: seen.closed(seen.with_source(e, gateway_ready=0, gateway=None))),
     Case("gateway_not_known", "source gateway", changes.views({"gateways": {"eks": (seen.EKS,)}})),
+    Case("gateway_critical", "source gateway", changes.views({"gateways_critical": seen.CRITICAL})),
+    Case("gateway_critical", "remote gateway", changes.views(None, {"gateways_critical": seen.CRITICAL})),
+    Case("gateway_pod_unreachable", "source gateway", changes.gateway_pod(measures.SOURCE_POD)),
+    Case("gateway_pod_unreachable", "remote gateway", changes.gateway_pod(measures.DESTINATION_POD)),
+    Case(
+        "gateway_pod_unreachable",
+        "remote gateway",
+        changes.passes(changes.gateway_pod(measures.DESTINATION_POD)),
+        "degraded",
+    ),
+    Case("gateway_partly_reachable", "network", changes.measured(THERE=HALF)),
+    Case("gateway_partly_reachable", "network", changes.passes(changes.measured(BACK=HALF)), "degraded"),
     Case(
         "gateway_wrong_address",
         "network",
@@ -53,9 +67,11 @@ CASES = (
         "packets_dropped",
         "source gateway",
         lambda e: seen.with_request(
-            seen.with_proxy(e, "source sidecar", counters={f"cluster.{FAR}.upstream_cx_total": 1}), **NO_REPLY
+            changes.counted(e, sidecar={f"cluster.{FAR}.upstream_cx_total": 1}, gateway={}), **NO_REPLY
         ),
     ),
+    Case("packets_dropped", "network", changes.leaving_vanishes),
+    Case("packets_dropped", "network", lambda e: seen.with_request(changes.leaving_vanishes(e), **NO_REPLY)),
     Case(
         "packets_dropped",
         "remote sidecar",
@@ -99,9 +115,12 @@ CASES = (
     Case(
         "mtu_black_hole",
         "network",
-        changes.measured(MTU=Measured("timeout_reply"), AT_REMOTE_GATEWAY=Measured("timeout_tls")),
+        changes.measured(MTU=UNSEARCHED, AT_REMOTE_GATEWAY=Measured("timeout_tls")),
     ),
     Case("handshake_blocked", "network", changes.measured(AT_REMOTE_GATEWAY=Measured("timeout_tls"))),
+    Case("handshake_blocked", "network", changes.measured(AT_REMOTE_GATEWAY=Measured("reset"))),
+    Case("tls_differs", "remote sidecar", changes.estranged({f"cluster.{FAR}.ssl.connection_error": 1}, {})),
+    Case("tls_differs", "remote sidecar", changes.estranged({}, {"listener.10.42.0.5_20000.ssl.connection_error": 1})),
     Case("leaf_expired", "remote sidecar", changes.leaf("destination sidecar", not_after=START - timedelta(hours=1))),
     Case("leaf_expired", "source sidecar", changes.leaf("source sidecar", not_after=START - timedelta(hours=1))),
     Case(

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from fakes import evidence as seen
-from fakes.evidence import CRITICAL, FAR, TIMEOUT, healthy
+from fakes.evidence import CRITICAL, FAR, NEAR, TIMEOUT, healthy
 from meshkit.trace import measures
 from meshkit.trace.evidence import Chain, Evidence, Measured, Rule, Upstream
 
@@ -70,6 +70,41 @@ def measured(**changes: Measured) -> Change:
 def passes(change: Change) -> Change:
     """The same, while the request passes."""
     return lambda e: replace(change(e), request=healthy().request)
+
+
+def counted(evidence: Evidence, *, sidecar: dict[str, int], gateway: dict[str, int]) -> Evidence:
+    """What the source's Envoys counted; those of the destination got nothing."""
+    for place, counters in (("source sidecar", sidecar), ("source gateway", gateway)):
+        evidence = seen.with_proxy(evidence, place, counters=counters)
+    for place in ("destination gateway", "destination sidecar"):
+        evidence = seen.with_proxy(evidence, place, counters={})
+    return evidence
+
+
+def leaving_vanishes(evidence: Evidence) -> Evidence:
+    """The source's gateway gets no further; the probe's pod beside it does."""
+    sidecar, gateway = ({f"cluster.{name}.upstream_cx_total": 1} for name in (FAR, NEAR))
+    through = seen.with_measured(evidence, THROUGH=Measured("timeout_tls", failed=1))
+    return seen.closed(counted(through, sidecar=sidecar, gateway=gateway))
+
+
+def estranged(source: dict[str, int], destination: dict[str, int]) -> Change:
+    """Counters of a handshake between the sidecars that fails; the other's has connected to its service by then."""
+
+    def change(evidence: Evidence) -> Evidence:
+        assert evidence.destination.sidecar
+        mine = {f"cluster.{FAR}.upstream_cx_total": 1, f"cluster.{FAR}.upstream_cx_connect_fail": 1}
+        local = {"cluster.local_app.upstream_cx_total": 1, "tcp.public_listener.downstream_cx_total": 1}
+        evidence = seen.with_proxy(evidence, "source sidecar", counters=mine | source)
+        return seen.closed(seen.with_proxy(evidence, "destination sidecar", counters=local | destination))
+
+    return change
+
+
+def gateway_pod(prefix: str) -> Change:
+    """One of several pods of a gateway takes connections and does not answer on them."""
+    silent = {f"{prefix}10.42.9.9": Measured("timeout_tls", failed=1)}
+    return lambda e: seen.closed(replace(e, measured=dict(e.measured) | silent))
 
 
 def critical(evidence: Evidence) -> Evidence:

@@ -24,13 +24,29 @@ def entry(destination: str, source: str, action: str = "allow", **more: Any) -> 
         ([entry("*", "*", "deny")], False, Rule("deny", "*", "*")),
         ([entry("web", "app", "allow", Peer="other")], False, Rule("deny")),
         ([entry("web", "app", "", Permissions=[{}])], False, Rule("permissions", "app", "web")),
+        ([entry("web", "app") | {"JWT": {"Providers": [{}]}}], False, Rule("permissions", "app", "web")),
+        ([entry("web", "app", "deny") | {"JWT": {"Providers": [{}]}}], False, Rule("deny", "app", "web")),
         ([], True, Rule("allow")),
         ([], False, Rule("deny")),
+        ([], None, None),
     ],
 )
-def test_the_intention_that_decides(entries: list[dict[str, Any]], allowed: bool, expected: Rule) -> None:  # noqa: FBT001 - a column of the table
+def test_the_intention_that_decides(
+    entries: list[dict[str, Any]],
+    allowed: bool | None,  # noqa: FBT001 - a column of the table
+    expected: Rule | None,
+) -> None:
     """The destination's name weighs more than the source's; a peer's service of the same name is another one."""
     assert catalog.rule(entries, "app", "web", allowed=allowed) == expected
+
+
+@pytest.mark.parametrize(("statuses", "unwell"), [("cc", 2), ("cp", 0), ("p", 0), ("", 0)])
+def test_gateways_that_are_all_left_out(statuses: str, unwell: int) -> None:
+    """One that is well is enough."""
+    words = {"c": "critical", "p": "passing"}
+    entries = [{"Checks": [{"Name": "answers", "Status": words[letter]}]} for letter in statuses]
+
+    assert len(catalog.unwell(entries)) == unwell
 
 
 def test_a_chain_with_failover() -> None:

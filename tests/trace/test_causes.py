@@ -190,6 +190,15 @@ CASES = (
     Case("dns_not_forwarded", "lookup", changes.dns("timeout_reply", by_name=True)),
     Case("service_slow", "service", lambda e: seen.with_request(e, took_s=2.5), "degraded"),
     Case(
+        "service_slow",
+        "service",
+        lambda e: seen.with_request(
+            seen.with_proxy(e, "destination sidecar", counters={"cluster.local_app.upstream_cx_tx_bytes_total": 134}),
+            status=504,
+            head="HTTP/1.1 504 Gateway Timeout upstream request timeout",
+        ),
+    ),
+    Case(
         "service_errors", "service", lambda e: seen.with_request(e, status=503, head="HTTP/1.1 503 Service Unavailable")
     ),
     Case(

@@ -41,7 +41,7 @@ def test_a_service_whose_answer_was_lost_is_not_slow() -> None:
 def test_a_lossy_way_is_no_black_hole() -> None:
     """A handshake that hangs where connections lose packets too says nothing of their size."""
     lossy = Measured("ok", sent=40, resent=6)
-    hangs, unsearched = Measured("timeout_tls"), Measured("timeout_reply")
+    hangs, unsearched = Measured("timeout_tls"), Measured("timeout_reply", "mtu: did not end in time")
     evidence = seen.with_measured(healthy(), THERE=lossy, AT_REMOTE_GATEWAY=hangs, MTU=unsearched)
 
     assert named(seen.with_request(evidence, **NO_REPLY)) == ("broken", "packet_loss")
@@ -281,3 +281,92 @@ def test_what_others_are_denied_is_not_this_request(traffic: dict[str, Any], cau
     denied = changes.envoy("destination sidecar", counters=counted, **traffic)(healthy())
 
     assert named(denied)[1] == cause
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda e: seen.with_measured(e, THERE=HEAVY),
+        changes.remote_mode,
+        lambda e: replace(e, unseen={"source gateway": "no answer within 4 s"}),
+        changes.other_instance("timeout_tls"),
+        changes.gateway_pod(measures.DESTINATION_POD),
+    ],
+    ids=["loss", "mode remote", "a gateway that could not be read", "another instance hangs", "another gateway hangs"],
+)
+def test_a_request_that_its_gateway_may_have_lost_is_not_called_dropped_before_it(change: changes.Change) -> None:
+    """A handshake that was luckier says nothing where each connection goes another way, or where loss decides."""
+    begun = {f"cluster.{FAR}.upstream_cx_total": 1}
+    lost = changes.counted(change(healthy()), sidecar=begun, gateway={f"cluster.{seen.NEAR}.upstream_cx_total": 1})
+
+    assert "packets_dropped" not in codes(diagnose(seen.with_request(lost, **NO_REPLY)))
+
+
+@pytest.mark.parametrize("measured", [measures.OTHER, measures.DESTINATION_POD], ids=["instance", "gateway"])
+def test_a_handshake_that_met_the_one_of_several_that_hangs_tells_nothing_of_the_way(measured: str) -> None:
+    """The one from inside met another."""
+    hangs = Measured("timeout_tls", failed=1)
+    evidence = changes.measured(AT_REMOTE_GATEWAY=hangs, THROUGH=hangs)(healthy())
+    evidence = replace(evidence, measured=dict(evidence.measured) | {f"{measured}10.42.9.9": hangs})
+
+    assert codes(diagnose(evidence)) & {"handshake_blocked", "packets_dropped"} == set()
+
+
+def test_filtered_echoes_are_no_black_hole() -> None:
+    """Where no echo at all is answered, their size was never tried."""
+    unanswered = Measured("timeout_reply", "no answer from the target within 20 hops")
+    hangs = changes.measured(MTU=unanswered, AT_REMOTE_GATEWAY=Measured("timeout_tls"))(healthy())
+
+    assert named(hangs) == ("broken", "handshake_blocked")
+    assert "mtu_black_hole" not in codes(diagnose(hangs))
+
+
+def test_a_service_that_no_handshake_came_to_does_not_close() -> None:
+    """Envoy connects to its service as soon as it is connected to, before it knows by whom."""
+    refused = changes.estranged({f"cluster.{FAR}.ssl.fail_verify_error": 1}, {})(healthy())
+
+    assert named(refused) == ("unknown", "")
+    assert diagnose(refused).first_broken == "remote sidecar"
+
+
+def test_anothers_overflow_is_not_this_paths() -> None:
+    """An Envoy has other upstreams."""
+    source = healthy().source.sidecar
+    assert source
+    counters = dict(source.counters) | {"cluster.search.default.aks.internal.x.upstream_cx_overflow": 1}
+
+    assert named(changes.envoy("source sidecar", counters=counters)(healthy())) == ("unknown", "")
+
+
+def test_a_gateway_that_the_path_does_not_go_by_is_not_missed() -> None:
+    """In mesh gateway mode remote the source's own gateway need not be in the catalog."""
+    assert named(seen.with_views(changes.remote_mode(healthy()), {"lan_gateways": ()}, {})) == ("unknown", "")
+
+
+def test_what_ejects_at_a_gateway_comes_before_its_not_knowing_the_service() -> None:
+    """It knows the service, and left its endpoint out."""
+    down = seen.closed(seen.with_destination(healthy(), pod=DEAD, sidecar=None))
+    ejected = EnvoyCluster(FAR, (("10.42.0.5", 20000, "failed_outlier_check"),))
+
+    assert named(seen.with_proxy(down, "destination gateway", clusters={FAR: ejected})) == ("broken", "sidecar_down")
+
+
+@pytest.mark.parametrize("status", [404, 429])
+def test_an_envoys_own_refusal_is_not_healthy(status: int) -> None:
+    """The service got nothing; which Envoy refused is not known."""
+    refused = seen.with_request(healthy(), status=status, head=f"HTTP/1.1 {status} No")
+    found = diagnose(seen.with_proxy(refused, "destination sidecar", counters={}))
+
+    assert (found.verdict, found.first_broken) == ("unknown", None)
+    assert named(refused) == ("healthy", "")
+
+
+def test_where_a_connection_that_is_only_begun_ends() -> None:
+    """It has not come to the other side."""
+    begun = changes.counted(
+        healthy(),
+        sidecar={f"cluster.{FAR}.upstream_cx_total": 1},
+        gateway={f"cluster.{seen.NEAR}.upstream_cx_total": 1},
+    )
+
+    assert diagnose(seen.with_request(begun, **NO_REPLY)).first_broken == "network"

@@ -92,10 +92,6 @@ def handshakes(context: Context, route: Route, source: Side, destination: Side, 
         # A bare connection makes a sidecar connect to its service: it asks its intentions only with the first bytes.
         series = Series(destination.datacenter, "", "", measures.SIDECAR)
         probes[destination.datacenter] = [Probe("sidecar", series, TcpTarget(*sidecar), 10.0, CONNECT_S)]
-        for other in _others(destination):
-            name = "{}{}:{}".format(measures.OTHER, *other)
-            series = Series(destination.datacenter, "", "", name)
-            probes[destination.datacenter].append(Probe(name, series, TcpTarget(*other), 10.0, CONNECT_S))
     for where, name, address, identity in _doors(route, source, destination):
         there = route.destination
         target = TlsTarget(
@@ -130,6 +126,12 @@ def _doors(route: Route, source: Side, destination: Side) -> Iterator[tuple[Side
             yield destination, measures.AT_OWN_GATEWAY, inside, "mesh"
     if sidecar := sidecar_address(destination):
         yield destination, measures.AT_SIDECAR, sidecar, "mesh"
+    for other in _others(destination):
+        yield destination, "{}{}:{}".format(measures.OTHER, *other), other, "mesh"
+    for side, name in ((source, measures.SOURCE_POD), (destination, measures.DESTINATION_POD)):
+        ready = [pod.address for pod in side.gateway_pods if pod.ready][:INSTANCES]
+        for address in ready if route.crosses and len(ready) > 1 else ():
+            yield side, f"{name}{address}", (address, measures.GATEWAY_POD_PORT), "mesh"
 
 
 def public_address(here: Side, there: Side) -> Address | None:

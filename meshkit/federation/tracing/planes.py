@@ -18,10 +18,13 @@ from meshkit.federation.context import Context
 from meshkit.federation.together import together
 from meshkit.model import Datacenter
 from meshkit.trace import catalog
-from meshkit.trace.evidence import Chain, ChainTarget, ConsulView, Side
+from meshkit.trace.evidence import Chain, ChainTarget, ConsulView, Rule, Side
 from meshkit.trace.hops import Party, Route
 
 PEERS = "view of the destination"
+NOBODY = "meshkit-trace-nobody"
+"""A service for which no intention names it can match: what holds for it is the default."""
+
 ANSWER_S, BEYOND_S = 6.0, 3.0
 """Servers answer within milliseconds, on a busy machine seconds. A question through the WAN takes two round trips, and
 where that is cut none ends: the rest of the trace needs its share of 10 s."""
@@ -64,7 +67,7 @@ def _questions(consul: Consul, dc: Datacenter, party: Party, route: Route) -> Ma
         "sidecars": partial(consul.health, party.service, dc.name, proxies=True),
         "discovery chain": partial(_chain, consul, there),
         "intentions": partial(consul.config_entries, config_entries.INTENTIONS),
-        "ACL default": partial(consul.allowed, route.source.service, there.service),
+        "intentions' default": partial(consul.allowed, route.source.service, NOBODY),
         "service-defaults": partial(consul.config_entries, "service-defaults"),
         "proxy-defaults": partial(consul.config_entries, "proxy-defaults"),
         "service-router": partial(consul.config_entries, "service-router"),
@@ -79,18 +82,18 @@ def _questions(consul: Consul, dc: Datacenter, party: Party, route: Route) -> Ma
 def _view(answers: Mapping[str, Any], dc: Datacenter, route: Route) -> ConsulView:
     roots = answers.get("roots") or {}
     status = answers.get("ACL replication")
-    rules = answers.get("intentions")
     defaults = answers.get("proxy-defaults") or ()
     return ConsulView(
         leader=str(answers.get("leader") or ""),
         instances=_instances(answers.get("catalog")),
         sidecars=_instances(answers.get("sidecars")),
         chain=answers.get("discovery chain"),
-        rule=None if rules is None else _rule(rules, route, allowed=bool(answers.get("ACL default"))),
+        rule=_rule(answers, route),
         protocols=_protocols(answers.get("service-defaults") or (), defaults),
         routes=tuple(sorted(entry["Name"] for entry in answers.get("service-router") or ())),
         gateways=catalog.wan_addresses(answers.get("federation states") or {}),
         lan_gateways=catalog.lan_addresses(answers.get("gateways") or ()),
+        gateways_critical=catalog.unwell(answers.get("gateways") or ()),
         wan={member.name: member.status for member in answers.get("WAN members") or ()},
         replication=catalog.replication(status, primary=dc.primary) if status else "",
         trust_domain=str(roots.get("TrustDomain") or ""),
@@ -104,8 +107,16 @@ def _instances(entries: Any) -> Any:
     return None if entries is None else catalog.instances(entries)
 
 
-def _rule(entries: Any, route: Route, *, allowed: bool) -> Any:
-    return catalog.rule(entries, route.source.service, route.destination.service, allowed=allowed)
+def _rule(answers: Mapping[str, Any], route: Route) -> Rule | None:
+    """The rule for where the chain leads, since that is who judges; none where it leads to several services."""
+    entries, named = answers.get("intentions"), route.destination.service
+    chain: Chain | None = answers.get("discovery chain")
+    judges = {target.service for target in chain.targets if not target.failover} if chain else set()
+    if entries is None or len(judges) > 1:
+        return None
+    judge = next(iter(judges), named)
+    rule = catalog.rule(entries, route.source.service, judge, allowed=answers.get("intentions' default"))
+    return replace(rule, target=judge) if rule and judge != named else rule
 
 
 def _protocols(defaults: Any, proxy: Any) -> dict[str, str]:

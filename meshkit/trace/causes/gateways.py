@@ -45,6 +45,18 @@ def _down(evidence: Evidence) -> Iterator[Symptom]:
         yield Symptom(f"{side.datacenter}'s mesh gateway: {shown}{f' ({why})' if why else ''}", side.datacenter, hop)
 
 
+def _pod_silent(evidence: Evidence) -> Iterator[Symptom]:
+    """Each connection goes by one of them."""
+    for side, hop in sides(evidence):
+        prefix = measures.SOURCE_POD if side is evidence.source else measures.DESTINATION_POD
+        for name, seen in evidence.measured.items():
+            if name.startswith(prefix) and not seen.ok:
+                address = name.removeprefix(prefix)
+                text = f"the gateway's pod at {address} ends handshakes with {seen.reason}: what it gets fails"
+                weight: Weight | None = "degrades" if evidence.passed else None
+                yield Symptom(text, side.datacenter, hop, {"address": address}, weight)
+
+
 def _degraded(evidence: Evidence) -> Iterator[Symptom]:
     for side, hop in sides(evidence):
         if side.gateway_ready and side.gateway_desired and side.gateway_ready < side.gateway_desired:
@@ -59,8 +71,17 @@ def _not_known(evidence: Evidence) -> Iterator[Symptom]:
     where = evidence.source.datacenter
     if f"{where}: Consul's federation states" not in evidence.unseen and not view.gateways.get(there.datacenter):
         yield Symptom(f"{where} knows no mesh gateway of {there.datacenter}", where, "source gateway")
-    if f"{where}: Consul's gateways" not in evidence.unseen and not view.lan_gateways:
+    own = choose.mode(evidence) != "remote" and f"{where}: Consul's gateways" not in evidence.unseen
+    if own and not view.lan_gateways:
         yield Symptom(f"{where} has no mesh gateway in its own catalog", where, "source gateway")
+
+
+def _critical(evidence: Evidence) -> Iterator[Symptom]:
+    for side, hop in sides(evidence):
+        for check in side.consul.gateways_critical[:1] if side.consul else ():
+            said = f": {check.output[:160]}" if check.output else ""
+            text = f"{side.datacenter}'s mesh gateways are all critical in its catalog: {check.name}{said}"
+            yield Symptom(text, side.datacenter, hop)
 
 
 def _wrong_address(evidence: Evidence) -> Iterator[Symptom]:
@@ -127,7 +148,8 @@ def _unknown_service(evidence: Evidence) -> Iterator[Symptom]:
         return
     healthy = [entry for entry in view.sidecars or () if not entry.critical]
     cluster = passage.service_cluster(proxy, there)
-    if healthy and (cluster is None or not cluster.healthy):
+    ejected = cluster is not None and any("outlier" in trouble for _, _, trouble in cluster.endpoints)
+    if healthy and not ejected and (cluster is None or not cluster.healthy):
         what = "has no endpoint for" if cluster else "does not know"
         yield Symptom(
             f"the gateway of {there.datacenter} {what} {there.service}, whose sidecar is registered and healthy"
@@ -170,6 +192,16 @@ CAUSES = (
         "the federation states, or the source's own catalog, have none",
         "meshkit check; is the gateway registered? {kubectl} logs -l component=mesh-gateway -c register",
         _not_known,
+    ),
+    Cause(
+        "gateway_critical",
+        "remote gateway",
+        "every mesh gateway of a datacenter is critical in the catalog",
+        "Consul leaves them out, so that Envoys have no endpoint for the datacenter; response flag UH",
+        "checks of the gateways in their datacenter's catalog",
+        "mend what the check says: {kubectl} get pods -l component=mesh-gateway; {kubectl} rollout restart deployment "
+        "consul-mesh-gateway",
+        _critical,
     ),
     Cause(
         "gateway_wrong_address",
@@ -243,6 +275,16 @@ CAUSES = (
         "no_filter_chain_match grew with the tagged request",
         "do both datacenters have one trust domain? meshkit check",
         _unmatched,
+        weight="fallback",
+    ),
+    Cause(
+        "gateway_pod_unreachable",
+        "remote gateway",
+        "one of a mesh gateway's pods does not answer in its own cluster",
+        "some connections fail and others pass, each for itself",
+        "a handshake from the cluster's probe with every pod of the gateway that is ready",
+        "{kubectl} get pods -l component=mesh-gateway -o wide; delete the one with {address}",
+        _pod_silent,
         weight="fallback",
     ),
     Cause(

@@ -28,10 +28,15 @@ def _shown(rule: Rule) -> str:
     return f"{rule.source} to {rule.destination}: {rule.action}"
 
 
+def _judged(rule: Rule) -> dict[str, str]:
+    """For the remedy: whose intentions decide."""
+    return {"destination": rule.target} if rule.target else {}
+
+
 def _exact(evidence: Evidence) -> Iterator[Symptom]:
     rule = _in_force(evidence)
     if rule and rule.action == "deny" and rule.exact:
-        yield Symptom(f"the intention {_shown(rule)} decides")
+        yield Symptom(f"the intention {_shown(rule)} decides", names=_judged(rule))
 
 
 def _wildcard(evidence: Evidence) -> Iterator[Symptom]:
@@ -43,19 +48,22 @@ def _wildcard(evidence: Evidence) -> Iterator[Symptom]:
         and not rule.exact
         and (rule.source, rule.destination) != (ANY, ANY)
     ):
-        yield Symptom(f"the intention {_shown(rule)} decides, and no more specific one allows it")
+        text = f"the intention {_shown(rule)} decides, and no more specific one allows it"
+        yield Symptom(text, names=_judged(rule))
 
 
 def _nothing(evidence: Evidence) -> Iterator[Symptom]:
     rule = _in_force(evidence)
     if rule and rule.action == "deny" and rule.source in ("", ANY) and rule.destination in ("", ANY):
-        yield Symptom("no intention allows it, and the default is to deny")
+        where = f", to {rule.target}, to which it is redirected" if rule.target else ""
+        yield Symptom(f"no intention allows it{where}, and the default is to deny", names=_judged(rule))
 
 
 def _permissions(evidence: Evidence) -> Iterator[Symptom]:
     rule = _rule(evidence)
     if rule and rule.action == "permissions" and _refused(evidence):
-        yield Symptom(f"the HTTP permissions of {rule.source} to {rule.destination} refuse the tagged request")
+        text = f"{rule.source} to {rule.destination} has HTTP permissions or asks for a JWT, and refuses the request"
+        yield Symptom(text, names=_judged(rule))
 
 
 def _refused(evidence: Evidence) -> bool:
@@ -116,9 +124,9 @@ CAUSES = (
     Cause(
         "intention_permissions",
         "remote sidecar",
-        "an intention's HTTP permissions refuse this request",
+        "an intention's HTTP permissions, or its demand for a JWT, refuse this request",
         "the destination's sidecar answers 403; other paths or methods may pass",
-        "the intention has permissions, and rbac.denied grew with the tagged request",
+        "the intention has permissions or asks for a JWT, and rbac.denied grew with the tagged request",
         "{kubectl} exec consul-server-0 -- consul config read -kind service-intentions -name {destination}",
         _permissions,
     ),

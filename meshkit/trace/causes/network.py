@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from meshkit.trace import measures
+from meshkit.trace import measures, places
 from meshkit.trace.cause import Cause, Symptom, Weight
 from meshkit.trace.causes import gateways
 from meshkit.trace.evidence import Evidence, Measured
@@ -15,8 +15,14 @@ LOSS, LOST_AT_LEAST = 0.02, 2
 LONG_S = 0.4
 """Light in fibre goes to the other side of the earth and back in 200 ms; routes are half as long again."""
 
+PARTLY_AT_LEAST = 4
+"""Of all connections; one that fails by chance has lost two packets, so that many others have lost one."""
+
 HEAVY_LOSS = 0.1
 """What a request of a dozen packets may fail by; TCP mends less than that in time."""
+
+ENDED = frozenset({"timeout_tls", "reset", "closed"})
+"""How a handshake ends that somebody on the way does not let through."""
 
 VANISHED = frozenset({"timeout_connect", "unreachable", "no_route", "prohibited"})
 
@@ -91,7 +97,24 @@ def _refused(evidence: Evidence) -> Iterator[Symptom]:
 
 def _lossy(seen: Measured) -> bool:
     lost = seen.failed + seen.resent
+    if _partly(seen):
+        return False
     return lost >= LOST_AT_LEAST and lost > LOSS * seen.sent and seen.failed < seen.sent
+
+
+def _partly(seen: Measured) -> bool:
+    """Some get no answer however often they are sent again, and no other needs that: chance loses packets of both."""
+    return PARTLY_AT_LEAST <= seen.failed < seen.sent and seen.resent * 8 < seen.failed and seen.reason in VANISHED
+
+
+def _partly_reachable(evidence: Evidence) -> Iterator[Symptom]:
+    ends = (evidence.source.datacenter, evidence.destination.datacenter)
+    for name, (begin, end) in ((measures.THERE, ends), (measures.BACK, ends[::-1])):
+        seen = evidence.measured.get(name)
+        if seen and _partly(seen):
+            text = f"of {seen.sent} connections from {begin} to {end}'s gateway {seen.failed} get no answer"
+            weight: Weight | None = "fallback" if name == measures.THERE and not evidence.passed else None
+            yield Symptom(f"{text}, the others are made at once", end, weight=weight)
 
 
 def _loss(evidence: Evidence) -> Iterator[Symptom]:
@@ -122,22 +145,28 @@ def _black_hole(evidence: Evidence) -> Iterator[Symptom]:
             weight: Weight | None = "breaks" if hangs or _swallowed(evidence) else None
             yield Symptom(f"to {evidence.destination.datacenter}: {answer}", evidence.source.datacenter, weight=weight)
             return
-    if seen and seen.reason == "timeout_reply" and _swallowed(evidence):
+    searched = seen is not None and seen.reason == "timeout_reply" and seen.detail.startswith("mtu:")  # echoes pass
+    if searched and _swallowed(evidence):
         text = "small packets pass, handshakes hang, and no size of packet could be found that passes always"
         yield Symptom(text, evidence.source.datacenter, weight="breaks")
 
 
 def _swallowed(evidence: Evidence) -> bool:
-    """Connections are made at once and handshakes hang from afar, while they are answered inside the cluster."""
+    """Connections are made at once and handshakes hang from afar, while they are answered inside the cluster.
+
+    Whichever of several gateways or instances answers: one of them that hangs would look the same.
+    """
     there, afar = evidence.measured.get(measures.THERE), evidence.measured.get(measures.AT_REMOTE_GATEWAY)
     near = evidence.measured.get(measures.AT_OWN_GATEWAY)
-    return bool(there and there.ok and not _lossy(there) and afar and afar.reason == "timeout_tls" and near and near.ok)
+    if not (there and there.ok and not _lossy(there) and afar and afar.reason in ENDED and near and near.ok):
+        return False
+    return "destination gateway" not in evidence.unseen and not any(places.ailing(evidence))
 
 
 def _handshake_blocked(evidence: Evidence) -> Iterator[Symptom]:
     if _swallowed(evidence):
         text = (
-            f"connections to {evidence.destination.datacenter}'s gateway pass, handshakes hang; from inside they pass"
+            f"connections to {evidence.destination.datacenter}'s gateway pass, handshakes do not; from inside they pass"
         )
         yield Symptom(text, evidence.source.datacenter)
 
@@ -200,6 +229,17 @@ CAUSES = (
         weight="degrades",
     ),
     Cause(
+        "gateway_partly_reachable",
+        "network",
+        "a part of the connections to a gateway's address gets no answer",
+        "some requests time out and others pass, each connection for itself",
+        "of many connections at once some are never answered, and no packet of the others is sent again",
+        "one of several gateways, load balancer targets or routes is dead: {kubectl} get pods -l "
+        "component=mesh-gateway -o wide; then the load balancer's targets and health checks",
+        _partly_reachable,
+        weight="degrades",
+    ),
+    Cause(
         "network_slow",
         "network",
         "the way between the two datacenters is longer than the earth is round",
@@ -213,9 +253,10 @@ CAUSES = (
         "handshake_blocked",
         "network",
         "something on the way lets connections pass and no handshakes",
-        "connections to the gateway hang after they are made",
-        "a handshake from the other cluster times out, one from the gateway's own cluster is answered",
-        "look for a firewall or proxy that inspects TLS between {source_dc} and {destination_dc}",
+        "connections to the gateway hang or are reset after they are made",
+        "a handshake from the other cluster gets no answer, one from the gateway's own cluster is answered",
+        "look for a firewall or proxy that inspects TLS between {source_dc} and {destination_dc}; where echoes are "
+        "dropped, it may be the MTU",
         _handshake_blocked,
         weight="fallback",
     ),

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from meshkit.trace import choose, measures, passage
+from meshkit.trace import choose, measures, passage, places
 from meshkit.trace.cause import Cause, Symptom
 from meshkit.trace.causes import gateways
 from meshkit.trace.evidence import Evidence
-from meshkit.trace.proxy import EnvoyCluster, Proxy
 
 EVERYWHERE = ("0.0.0.0", "::", "0:0:0:0:0:0:0:0")  # noqa: S104 - what others listen on
 VANISHED = frozenset({"timeout_connect", "unreachable", "no_route", "prohibited"})
@@ -24,6 +23,10 @@ def _dropped(evidence: Evidence) -> Iterator[Symptom]:
     if _source_vanishes(evidence):
         text = f"what the pod of {evidence.route.source} sends to its gateway vanishes, what others send there arrives"
         yield Symptom(text, evidence.source.datacenter, "source gateway")
+    if _leaving_vanishes(evidence):
+        here, there = evidence.source.datacenter, evidence.destination.datacenter
+        text = f"what the gateway of {here} sends to that of {there} vanishes, what other pods of {here} send arrives"
+        yield Symptom(text, here, "network")
     pod = evidence.destination.pod
     if pod and _listens(evidence) and _sidecar_vanishes(evidence):
         seen = evidence.measured.get(measures.SIDECAR)
@@ -33,14 +36,33 @@ def _dropped(evidence: Evidence) -> Iterator[Symptom]:
 
 
 def _source_vanishes(evidence: Evidence) -> bool:
-    """Its sidecar began a connection and came to no handshake, while one as the same service passes from elsewhere."""
+    """Its sidecar began a connection that its gateway never saw; one as the same service passes from elsewhere."""
     sidecar, through = evidence.source.sidecar, evidence.measured.get(measures.THROUGH)
     mine = passage.service_cluster(sidecar, evidence.route.destination)
-    if not (evidence.route.crosses and sidecar and mine and mine.healthy and through and through.ok):
+    if not (_by_own_gateway(evidence) and mine and mine.healthy and through and through.ok):
         return False
+    gateway = evidence.source.gateway
+    way = passage.datacenter_cluster(gateway, evidence.route.destination.datacenter)
     timed_out = evidence.request is not None and evidence.request.ended == "timeout"
-    shaken = sidecar.grew(f"cluster.{mine.name}.", "ssl.handshake") > 0
-    return _begun(sidecar, mine) and timed_out and not shaken
+    return passage.begun(sidecar, mine) and timed_out and way is not None and not passage.begun(gateway, way)
+
+
+def _leaving_vanishes(evidence: Evidence) -> bool:
+    """The source's gateway began a connection to the other that came to nothing; others of its cluster get there."""
+    gateway = evidence.source.gateway
+    way = passage.datacenter_cluster(gateway, evidence.route.destination.datacenter)
+    around = [evidence.measured.get(name) for name in (measures.THERE, measures.AT_REMOTE_GATEWAY)]
+    if not (_by_own_gateway(evidence) and all(seen is not None and seen.ok for seen in around)):
+        return False
+    through = evidence.measured.get(measures.THROUGH)
+    lost = passage.begun(gateway, way) and not passage.carried(gateway, way)
+    return bool(lost and way and way.healthy and through and not through.ok)
+
+
+def _by_own_gateway(evidence: Evidence) -> bool:
+    """The path goes by the source's gateway, every pod of which could be read, and none of several is known to ail."""
+    seen = "source gateway" not in evidence.unseen and not any(places.ailing(evidence))
+    return evidence.route.crosses and choose.mode(evidence) != "remote" and seen
 
 
 def _listens(evidence: Evidence) -> bool:
@@ -59,15 +81,10 @@ def _sidecar_vanishes(evidence: Evidence) -> bool:
     if seen and seen.reason in VANISHED | {"refused"}:
         return True
     tried = passage.service_cluster(evidence.destination.gateway, evidence.route.destination)
-    begun = bool(tried and evidence.destination.gateway and _begun(evidence.destination.gateway, tried))
+    begun = passage.begun(evidence.destination.gateway, tried)
     arrived = evidence.destination.sidecar is None or passage.accepted(evidence.destination.sidecar)
-    alone = all(other.ok for name, other in evidence.measured.items() if name.startswith(measures.OTHER))
+    alone = "destination gateway" not in evidence.unseen and not any(places.ailing(evidence))
     return bool(alone and own and not own.ok and direct and direct.ok and begun and not arrived)
-
-
-def _begun(proxy: Proxy, cluster: EnvoyCluster) -> bool:
-    """Whether the request made an Envoy begin a connection, whatever became of it."""
-    return proxy.grew(f"cluster.{cluster.name}.", "upstream_cx_total") > 0
 
 
 CAUSES = (

@@ -13,7 +13,8 @@ SLOW_S = 1.0
 
 LOOPBACK = frozenset({"127.0.0.1", "::1"})
 EVERYWHERE = frozenset({"0.0.0.0", "::", "0:0:0:0:0:0:0:0"})  # noqa: S104 - what others listen on
-ENVOYS_OWN = frozenset({"upstream connect error", "no healthy upstream", "upstream request timeout"})
+ROUTE_TIMEOUT = "upstream request timeout"
+ENVOYS_OWN = frozenset({"upstream connect error", "no healthy upstream", ROUTE_TIMEOUT})
 FAILED = 500
 
 
@@ -119,9 +120,10 @@ def _critical(evidence: Evidence) -> Iterator[Symptom]:
 
 
 def _served(evidence: Evidence) -> bool:
-    """The request reached the service: the sidecar's connection to it was made."""
+    """The request reached the service: the sidecar's connection to it was made, as it is before any handshake."""
     proxy = evidence.destination.sidecar
-    return passage.connected(proxy, proxy.clusters.get(passage.LOCAL_APP) if proxy else None)
+    local = proxy.clusters.get(passage.LOCAL_APP) if proxy else None
+    return not passage.estranged(evidence) and passage.connected(proxy, local)
 
 
 def _closes(evidence: Evidence) -> Iterator[Symptom]:
@@ -139,8 +141,10 @@ def _slow(evidence: Evidence) -> Iterator[Symptom]:
     if request is None or not _served(evidence):
         return
     answered = proxy is not None and proxy.grew("cluster.local_app.", "upstream_cx_rx_bytes_total") > 0
-    if request.ended == "timeout" and not answered:  # else its answer was lost on the way
-        yield Symptom(f"the service took the request and did not answer within {request.took_s:.1f} s")
+    given_up = request.ended == "timeout" or ROUTE_TIMEOUT in request.head
+    if given_up and not answered:  # else its answer was lost on the way
+        who = "" if request.ended == "timeout" else ", when Envoy gave it up"
+        yield Symptom(f"the service took the request and did not answer within {request.took_s:.1f} s{who}")
     way = evidence.measured.get(measures.THROUGH)
     spent = 3 * way.total_s if way and way.total_s else 0.0
     if request.ended == "answered" and request.took_s - spent > SLOW_S:

@@ -116,11 +116,21 @@ def _wrong_port(evidence: Evidence) -> Iterator[Symptom]:
 def _overflow(evidence: Evidence) -> Iterator[Symptom]:
     for proxy, side, hop in envoys(evidence):
         grown = sorted(name for name in proxy.counters if any(over in name for over in OVERFLOWS))
-        for name in grown[:1]:
+        mine = [name for name in grown if _counts_the_path(name, proxy, evidence) and not proxy.busy(name)]
+        for name in mine[:1]:
             limit = next((c.max_connections for c in proxy.clusters.values() if f".{c.name}." in name), 0)
             shown = f" of {limit} connections" if limit else ""
             text = f"{proxy.id} refused the request at its limit{shown}: {name} grew"
             yield Symptom(text, side.datacenter, hop)
+
+
+def _counts_the_path(name: str, proxy: Proxy, evidence: Evidence) -> bool:
+    """Whether a counter is of a cluster or listener that the path goes by, and not of the proxy's other business."""
+    if name.startswith("cluster."):
+        return any(f".{cluster.name}." in name for cluster in passage.on_path(proxy, evidence))
+    if proxy is evidence.source.sidecar:
+        return bool(evidence.request and f"_{evidence.request.port}." in name)
+    return True
 
 
 def _impatient(evidence: Evidence) -> Iterator[Symptom]:

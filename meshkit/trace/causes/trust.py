@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from meshkit.trace import clocks, measures
+from meshkit.trace import clocks, measures, passage
 from meshkit.trace.cause import Cause, Symptom, Weight
 from meshkit.trace.evidence import Evidence
 from meshkit.trace.places import sides
@@ -125,6 +125,15 @@ def _gossip_keys(evidence: Evidence) -> Iterator[Symptom]:
         )
 
 
+def _apart(evidence: Evidence) -> Iterator[Symptom]:
+    """A handshake of the trace's own, with the same certificates, passes: what differs is how the two speak."""
+    through = evidence.measured.get(measures.THROUGH)
+    seen = evidence.destination.sidecar is not None and passage.estranged(evidence) == {passage.SPOKEN}
+    if seen and through and through.ok:
+        text = "the two sidecars come to no handshake (ssl.connection_error grew), and neither refuses a certificate"
+        yield Symptom(text)
+
+
 CAUSES = (
     Cause(
         "root_expired",
@@ -179,6 +188,17 @@ CAUSES = (
         "roots in both datacenters, in both Envoys' /certs, and a real handshake",
         "is the secondary's CA signed by the primary's? {kubectl} logs consul-server-0 | grep -i 'intermediate\\|root'",
         _roots,
+    ),
+    Cause(
+        "tls_differs",
+        "remote sidecar",
+        "the two sidecars do not speak the same TLS",
+        "connections are reset before a request is sent",
+        "ssl.connection_error grew at either of them, no certificate was refused, and the trace's own handshake passes",
+        "which versions and ciphers do both ends take? {kubectl} exec consul-server-0 -- consul config read -kind mesh "
+        "-name mesh",
+        _apart,
+        weight="fallback",
     ),
     Cause(
         "server_ca_differs",

@@ -15,6 +15,7 @@ from fakes.clock import START
 from federation.tracing.conftest import ROUTE, SOCKETS, Shop
 from meshkit.backends.base import Ref
 from meshkit.consul import names
+from meshkit.consul.names import GATEWAY_SELECTOR
 from meshkit.errors import UnreachableError
 from meshkit.federation.tracing.gather import Trace
 from meshkit.federation.tracing.measure import CLUSTER_NAME
@@ -318,3 +319,16 @@ def test_a_few_half_open_connections_are_somebody_elses(shop: Shop, begun: int, 
     trace = Trace(shop.mesh.context(), ROUTE)
 
     assert trace._half_open(shop.trace().destination) is half_open
+
+
+def test_each_of_several_gateways_is_shaken_hands_with(shop: Shop) -> None:
+    """By its pod's address, for each side; of one alone its Service tells enough."""
+    found = shop.cluster("aks").list("Pod", "consul", selector=GATEWAY_SELECTOR)[0]
+    labels, status = found["metadata"]["labels"], found["status"] | {"podIP": "10.25.0.9"}
+    meta = {"name": "second", "namespace": "consul", "labels": labels}
+    shop.cluster("aks").put({"kind": "Pod", "metadata": meta, "spec": found["spec"], "status": status})
+
+    seen = shop.trace()
+
+    tried = {name for name in seen.measured if name.startswith((measures.SOURCE_POD, measures.DESTINATION_POD))}
+    assert tried == {f"{measures.DESTINATION_POD}{at}" for at in (found["status"]["podIP"], "10.25.0.9")}
