@@ -21,7 +21,7 @@ def destroy(
         list[str] | None,
         typer.Option(
             metavar="NAME",
-            help="A datacenter whose cluster is gone for good: it is not touched; repeat it.",
+            help="A datacenter whose cluster is gone for good, or not the federation's: it is not touched; repeat it.",
             autocompletion=completion.datacenters,
         ),
     ] = None,
@@ -33,7 +33,7 @@ def destroy(
 
     With the official chart all of Consul's custom resources go first, your own too; those are named before.
     With contexts it works without the state directory too, for a federation whose state was lost. What a cluster
-    named by --lost holds stays there.
+    named by --lost holds stays there. A Consul that meshkit neither installed nor adopted is refused.
 
     \b
     Examples:

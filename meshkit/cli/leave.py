@@ -20,7 +20,10 @@ def leave(
     ],
     *,
     lost: Annotated[
-        bool, typer.Option("--lost", help="Their clusters are gone for good: only make the others forget them.")
+        bool,
+        typer.Option(
+            "--lost", help="Their clusters are gone, or not the federation's: only make the others forget them."
+        ),
     ] = False,
     yes: Yes = False,
     federation: FederationName = "",

@@ -51,7 +51,7 @@ def leave(context: Context, departure: Departure, *, lost: bool) -> None:
         )
     if not lost:
         again = f"meshkit leave {' '.join(departure.names)} --lost"
-        teardown.remove_datacenters(context, going, lambda _: f"if the cluster is gone for good: {again}")
+        teardown.remove_datacenters(context, going, lambda _: again)
     teardown.forget_in_mesh(context, going)
     remaining = tuple(dc for dc in context.federation.datacenters if dc not in going)
     smaller = replace(context, federation=replace(context.federation, datacenters=remaining))

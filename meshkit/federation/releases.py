@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from meshkit.backends.base import Manifest, Ref
+from meshkit.backends.base import Manifest, Ref, Release
 from meshkit.consul import gateway, values
 from meshkit.consul.names import CONSUL_RELEASE, GATEWAY_SERVICE, PROBE_RELEASE
 from meshkit.errors import MeshkitError
@@ -21,6 +21,7 @@ from meshkit.federation.gitops import delivered
 from meshkit.model import Datacenter
 from meshkit.pki import inspect
 
+_MARK = "meshkit "
 _OTHERWISE = "its chart or values are not those described"
 _ADDRESSES = (
     ("the gateway's address", "meshGateway.wanAddress.static"),
@@ -40,7 +41,7 @@ class Wanted:
     def mark(self) -> str:
         """Changes when anything of the chart's files or of the values does."""
         text = json.dumps(self.values, sort_keys=True).encode()
-        return f"meshkit {hashlib.sha256(charts.digest(self.chart) + text).hexdigest()[:16]}"
+        return f"{_MARK}{hashlib.sha256(charts.digest(self.chart) + text).hexdigest()[:16]}"
 
 
 def consul(context: Context, datacenter: Datacenter, addresses: Mapping[str, str]) -> Wanted:
@@ -58,6 +59,11 @@ def probe(context: Context, datacenter: Datacenter) -> Wanted:
     """The release of a datacenter's probe."""
     rendered = values.probe_values(context.federation.seen_from(datacenter), datacenter, agent.archive_name())
     return Wanted(PROBE_RELEASE, charts.probe(), rendered)
+
+
+def is_meshkits(release: Release) -> bool:
+    """Whether meshkit has installed it; one that failed, or was cut short, has Helm's own description."""
+    return release.description.startswith(_MARK)
 
 
 def difference(context: Context, datacenter: Datacenter, wanted: Wanted) -> Change | None:

@@ -24,7 +24,7 @@ from meshkit.consul.names import (
 )
 from meshkit.errors import MeshkitError, UnreachableError, UsageError
 from meshkit.events import Finished, Note, Progress, Started
-from meshkit.federation import uninstall
+from meshkit.federation import ownership, uninstall
 from meshkit.federation.context import Context
 from meshkit.federation.objects import FEDERATION_CONFIGMAP, MANAGED, MANAGED_SELECTOR
 from meshkit.kubernetes import kubectl
@@ -38,6 +38,8 @@ HELD = ("Deployment", "StatefulSet", "Pod", "PersistentVolumeClaim", "Service", 
 """Kinds that keep a namespace of meshkit's from being deleted when somebody else has put some into it."""
 
 KUBERNETES_OWN = frozenset({"kube-root-ca.crt"})
+Failure = MeshkitError | None
+"""Why a datacenter can't be removed while the others can."""
 
 
 def without_lost(federation: Federation, lost: Collection[str], known: Federation) -> tuple[Datacenter, ...]:
@@ -64,44 +66,48 @@ def without_lost(federation: Federation, lost: Collection[str], known: Federatio
 
 def destroy(context: Context, datacenters: tuple[Datacenter, ...]) -> None:
     """Remove the federation from these clusters, and when that is done its state from this machine."""
-    remove_datacenters(
-        context,
-        datacenters,
-        lambda dc: f"if the cluster is gone for good: add --lost {dc.name}; what it holds of meshkit's stays there",
-    )
+    remove_datacenters(context, datacenters, lambda dc: f"add --lost {dc.name}; what it holds of meshkit's stays there")
     context.state.remove()
 
 
 def remove_datacenters(
-    context: Context, datacenters: tuple[Datacenter, ...], if_gone: Callable[[Datacenter], str]
+    context: Context, datacenters: tuple[Datacenter, ...], without: Callable[[Datacenter], str]
 ) -> None:
     """Remove Consul and everything that meshkit made from these clusters, all at the same time.
 
-    ``if_gone`` gives the hint for a cluster that does not answer. Custom resources go everywhere before any Consul
-    does: their entries are in the primary, which has to be there for a secondary's controller to delete them.
+    Nothing is touched when one of them turns out not to be the federation's. ``without`` says how to go on without a
+    cluster. Custom resources go everywhere before any Consul does: their entries are in the primary, which has to be
+    there for a secondary's controller to delete them.
     """
-    uninstall.refuse_foreign(context, datacenters)
+
+    def require_ours(context: Context, dc: Datacenter) -> None:
+        ownership.require(context, dc, f"to leave the cluster as it is: {without(dc)}")
 
     def hinted(dc: Datacenter, work: Callable[[Context, Datacenter], None]) -> None:
         try:
             work(context, dc)
         except UnreachableError as error:
-            raise UnreachableError(error.message, hint=if_gone(dc), detail=error.detail) from error
+            hint = f"if the cluster is gone for good: {without(dc)}"
+            raise UnreachableError(error.message, hint=hint, detail=error.detail) from error
 
-    def let_go(dc: Datacenter) -> MeshkitError | None:
+    def attempt(dc: Datacenter, work: Callable[[Context, Datacenter], None], kept: type[MeshkitError]) -> Failure:
         try:
-            hinted(dc, uninstall.let_go)
-        except MeshkitError as error:
+            hinted(dc, work)
+        except kept as error:
             return error
         return None
 
     def remove(dc: Datacenter) -> None:
-        failure = held.get(dc.name)
+        failure = held[dc.name]
         if failure:
             raise failure
         hinted(dc, _remove)
 
-    held = context.each(let_go, datacenters) if context.federation.official else {}
+    held = context.each(lambda dc: attempt(dc, require_ours, UnreachableError), datacenters)
+    uninstall.refuse_foreign(context, datacenters)
+    if context.federation.official:
+        reached = [dc for dc in datacenters if not held[dc.name]]
+        held |= context.each(lambda dc: attempt(dc, uninstall.let_go, MeshkitError), reached)
     context.each(remove, datacenters)
 
 

@@ -13,6 +13,7 @@ from fakes.installations import CHART, Made, install, values
 from meshkit.backends.base import Ref
 from meshkit.federation import runner
 from meshkit.federation.state import FederationSecrets, State
+from meshkit.federation.steps import trust
 from meshkit.pki.material import GossipKey
 
 Meshkit = Callable[..., Any]
@@ -32,6 +33,19 @@ def installed(world: FakeFederation, theirs: Made) -> FakeFederation:
         world.wan.helms[name].repository["1.9.11"] = CHART
         world.wan.helms[name].installs.clear()
     return world
+
+
+@pytest.fixture
+def killed_before_the_markers(meshkit: Meshkit, installed: FakeFederation, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A run that has filled the state directory, and no more."""
+    del installed
+
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(trust, "mark", interrupted)
+        assert meshkit("federate", "--adopt", "aks", "eks", "--yes").code == 130
 
 
 def everything(world: FakeFederation) -> dict[str, list[str]]:
@@ -157,6 +171,20 @@ def test_killed_and_run_again(
     authority = State("mesh").authority()
     assert authority
     assert authority.fingerprint == theirs.authority.fingerprint
+
+
+@pytest.mark.usefixtures("killed_before_the_markers")
+def test_destroyed_before_it_was_marked(meshkit: Meshkit, installed: FakeFederation) -> None:
+    """Installations that nobody has marked yet are still who made them's: refused, and the way to forget is named."""
+    before = everything(installed)
+    result = meshkit("destroy", "--yes")
+    assert result.code == 1
+    assert "aks: Consul is there, and nothing says that it is federation mesh's: helm release consul" in result.err
+    assert "to leave the cluster as it is: add --lost eks" in result.err
+    assert everything(installed) == before
+    assert meshkit("destroy", "--lost", "aks", "--lost", "eks", "--yes").code == 0
+    assert everything(installed) == before
+    assert not installed.state.path.exists()
 
 
 def test_run_again_with_values_that_are_meshkits_by_now(meshkit: Meshkit, installed: FakeFederation) -> None:

@@ -23,7 +23,7 @@ def pristine(name: str) -> list[str]:
 
 
 def destroy(world: FakeFederation, **options: Any) -> None:
-    teardown.remove_datacenters(world.context(**options), world.federation.datacenters, lambda dc: f"{dc.name} is gone")
+    teardown.remove_datacenters(world.context(**options), world.federation.datacenters, lambda dc: f"without {dc.name}")
 
 
 def test_nothing_is_left(mesh: FakeFederation) -> None:
@@ -146,7 +146,7 @@ def test_unreachable_cluster(mesh: FakeFederation) -> None:
     mesh.clusters["eks"].faults.unreachable = True
     with pytest.raises(UnreachableError, match="eks: the API server cannot be reached") as raised:
         destroy(mesh)
-    assert raised.value.hint == "eks is gone"
+    assert raised.value.hint == "if the cluster is gone for good: without eks"
     assert mesh.clusters["aks"].everything() == pristine("aks")
 
 

@@ -69,7 +69,7 @@ def pristine(name: str) -> list[str]:
 
 
 def destroy(mesh: FakeFederation, **options: Any) -> None:
-    teardown.remove_datacenters(mesh.context(**options), mesh.federation.datacenters, lambda dc: f"{dc.name} is gone")
+    teardown.remove_datacenters(mesh.context(**options), mesh.federation.datacenters, lambda dc: f"without {dc.name}")
 
 
 def gateway_api(cluster: FakeCluster, *, release: bool) -> None:

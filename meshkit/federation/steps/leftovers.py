@@ -89,13 +89,20 @@ def observe(context: Context, datacenter: Datacenter) -> Leftovers | None:
             federated=kube.get(Ref("ConfigMap", FEDERATION_CONFIGMAP, namespace)) is not None,
             definitions=known,
             webhooks=tuple(_webhooks(kube)),
-            data=tuple(_data(kube, namespace)),
+            data=tuple(data(kube, namespace)),
             lease=str((lease.get("spec") or {}).get("holderIdentity") or "") if lease else None,
             resources=sum(not custom.going for custom in custom_resources.hanging(kube, known, {release})),
             rest=sum(1 for kind in uninstall.LEFT_BY_HOOKS for _ in _of_chart(kube, kind, namespace)),
         )
     except ForbiddenError:
         return None
+
+
+def data(kube: Kube, namespace: str) -> Iterator[str]:
+    """Volume claims of Consul's servers, and Secrets that the chart's programs made, as kind/name."""
+    for kind, selector in (("PersistentVolumeClaim", SERVER_SELECTOR), ("Secret", uninstall.BY_CONTROL_PLANE)):
+        for item in kube.list(kind, namespace, selector=selector):
+            yield f"{kind.lower()}/{item['metadata']['name']}"
 
 
 def judge(found: Leftovers) -> Iterator[MeshkitError]:
@@ -220,12 +227,6 @@ def _service(webhooks: Manifest) -> Ref | None:
         if service:
             return Ref("Service", service["name"], service["namespace"])
     return None
-
-
-def _data(kube: Kube, namespace: str) -> Iterator[str]:
-    for kind, selector in (("PersistentVolumeClaim", SERVER_SELECTOR), ("Secret", uninstall.BY_CONTROL_PLANE)):
-        for item in kube.list(kind, namespace, selector=selector):
-            yield f"{kind.lower()}/{item['metadata']['name']}"
 
 
 def _of_chart(kube: Kube, kind: str, namespace: str) -> Iterator[Manifest]:

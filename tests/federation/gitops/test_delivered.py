@@ -145,6 +145,20 @@ def test_destroy_waits_until_git_has_let_go(world: FakeFederation) -> None:
     assert not world.state.path.exists()
 
 
+def test_destroy_wants_a_marker(world: FakeFederation) -> None:
+    """What GitOps brings does not tell whose it is: without the marker it is refused, until federate puts that back."""
+    until_releases(world)
+    bring(world, "aks", "eks")
+    world.clusters["eks"].remove(Ref("ConfigMap", "meshkit-federation", "consul"))
+    with pytest.raises(MeshkitError, match="eks: Consul is there, and nothing says that it") as raised:
+        teardown.destroy(world.context(), world.federation.datacenters)
+    assert raised.value.hint.startswith("if it is, meshkit federate aks=aks eks=eks --federation mesh marks it; ")
+    runner.run(world.context())
+    with pytest.raises(CombinedError, match="datacenters failed") as waited:
+        teardown.destroy(world.context(), world.federation.datacenters)
+    assert "GitOps has not taken away" in waited.value.errors[1].message
+
+
 def test_another_laptop_knows(world: FakeFederation) -> None:
     """The marker says who brings the releases."""
     until_releases(world)
