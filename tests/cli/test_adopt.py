@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from fakes.federation import FakeFederation
+from fakes.federation import FakeFederation, described
 from fakes.installations import CHART, Made, install, values
 from meshkit.backends.base import Ref
 from meshkit.federation import runner
@@ -35,16 +35,14 @@ def installed(world: FakeFederation, theirs: Made) -> FakeFederation:
     return world
 
 
-@pytest.fixture
-def killed_before_the_markers(meshkit: Meshkit, installed: FakeFederation, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A run that has filled the state directory, and no more."""
-    del installed
+def killed(meshkit: Meshkit, monkeypatch: pytest.MonkeyPatch, owner: Any, name: str) -> None:
+    """A run that comes to where this is called, and no further."""
 
     def interrupted(*_: object) -> None:
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patched:
-        patched.setattr(trust, "mark", interrupted)
+        patched.setattr(owner, name, interrupted)
         assert meshkit("federate", "--adopt", "aks", "eks", "--yes").code == 130
 
 
@@ -154,28 +152,36 @@ def test_what_preflight_finds(meshkit: Meshkit, installed: FakeFederation) -> No
     assert not installed.state.path.exists()
 
 
+@pytest.mark.parametrize(
+    "place",
+    [
+        pytest.param((State, "take_over"), id="before the CA"),
+        pytest.param((State, "_save_secrets"), id="before the secrets"),
+        pytest.param((trust, "mark"), id="before the markers"),
+        pytest.param((runner, "run"), id="after the markers"),
+    ],
+)
 def test_killed_and_run_again(
-    meshkit: Meshkit, installed: FakeFederation, theirs: Made, monkeypatch: pytest.MonkeyPatch
+    meshkit: Meshkit, installed: FakeFederation, theirs: Made, monkeypatch: pytest.MonkeyPatch, place: tuple[Any, str]
 ) -> None:
-    """Whatever the first run left, the same command ends it, with the same CA."""
-    run = runner.run
-
-    def interrupted(*_: object) -> None:
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(runner, "run", interrupted)
-    assert meshkit("federate", "--adopt", "aks", "eks", "--yes").code == 130
-    assert installed.clusters["eks"].find(Ref("ConfigMap", "meshkit-federation", "consul"))
-    monkeypatch.setattr(runner, "run", run)
-    assert meshkit("federate", "--adopt", "aks", "eks", "--yes").code == 0
-    authority = State("mesh").authority()
+    """Whatever the first run left, the same command ends it, with the same CA and keys."""
+    killed(meshkit, monkeypatch, *place)
+    marked = installed.clusters["eks"].find(Ref("ConfigMap", "meshkit-federation", "consul"))
+    assert bool(marked) is (place[0] is runner)
+    result = meshkit("federate", "--adopt", "aks", "eks", "--yes")
+    assert result.code == 0, result.err
+    authority, held = State("mesh").authority(), State("mesh").secrets()
     assert authority
     assert authority.fingerprint == theirs.authority.fingerprint
+    assert held
+    assert (held.gossip, held.tokens["bootstrap"]) == (theirs.gossip, theirs.bootstrap)
 
 
-@pytest.mark.usefixtures("killed_before_the_markers")
-def test_destroyed_before_it_was_marked(meshkit: Meshkit, installed: FakeFederation) -> None:
+def test_destroyed_before_it_was_marked(
+    meshkit: Meshkit, installed: FakeFederation, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Installations that nobody has marked yet are still who made them's: refused, and the way to forget is named."""
+    killed(meshkit, monkeypatch, trust, "mark")
     before = everything(installed)
     result = meshkit("destroy", "--yes")
     assert result.code == 1
@@ -210,6 +216,16 @@ def test_another_federation_of_that_name(meshkit: Meshkit, installed: FakeFedera
     result = meshkit("federate", "--adopt", "aks", "eks", "--yes")
     assert result.code == 1
     assert "this machine knows another federation mesh, with another CA" in result.err
+
+
+def test_another_federation_that_has_no_ca_yet(meshkit: Meshkit, installed: FakeFederation) -> None:
+    """What a run was killed over before it had a CA is taken up again for the same clusters alone."""
+    State("mesh").save_identity(described(("aks", "gke")))
+    before = everything(installed)
+    result = meshkit("federate", "--adopt", "aks", "eks", "--yes")
+    assert result.code == 1
+    assert "this machine knows another federation mesh, of other clusters" in result.err
+    assert everything(installed) == before
 
 
 @pytest.mark.usefixtures("installed")

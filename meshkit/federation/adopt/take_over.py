@@ -78,14 +78,13 @@ def is_begun(known: Federation, found: Sequence[Installation]) -> bool:
 
 def refuse_other(state: State, found: Sequence[Installation]) -> None:
     """MeshkitError when this machine knows another federation of that name."""
-    certificate = state.ca_certificate()
-    if state.identity() is None and certificate is None:
-        return
+    identity, certificate = state.identity(), state.ca_certificate()
+    if certificate is None and (identity is None or is_begun(identity.federation, found)):
+        return  # a run that was killed may have noted who they are, and not yet their CA
     ours = inspect.inspect(certificate).fingerprint if certificate else ""
     if ours != found[0].trust.fingerprint:
-        raise MeshkitError(
-            f"this machine knows another federation {state.path.name}, with another CA", hint="--federation NAME"
-        )
+        why = "with another CA" if certificate else "of other clusters"
+        raise MeshkitError(f"this machine knows another federation {state.path.name}, {why}", hint="--federation NAME")
 
 
 def fill(state: State, found: Sequence[Installation], federation: Federation) -> None:
