@@ -52,15 +52,15 @@ def adopt(clusters: Sequence[str], options: Options) -> None:
     source = _chart(options.chart)
     state = State(options.name, read_passphrase(options.passphrase_file, os.environ))
     found = _look(named, state, options)
-    leader = take_over.primary_of(found, options.primary)
     identity = state.identity()
-    problems = tuple(judge.problems(found, leader, identity.id if identity else ""))
+    begun = identity.federation if identity and take_over.is_begun(identity.federation, found) else None
+    leader = take_over.primary_of(found, options.primary, begun)
+    problems = tuple(judge.problems(found, leader, identity.id if identity and begun else ""))
     if problems:
         _refuse(named, found, problems, options)
     take_over.refuse_other(state, found)
-    federation = take_over.describe(found, options.name, leader, source)
-    if identity and take_over.is_begun(identity.federation, found):
-        federation = identity.federation
+    described = take_over.describe(found, options.name, leader, source)
+    federation = begun or described
     with console.narrator() as observe, wiring.connect(federation, state, observe, options.timeout_s) as opened:
         context = settle.settled(opened)
         preflight.examine(context, expected=True)

@@ -193,13 +193,44 @@ def test_destroyed_before_it_was_marked(
     assert not installed.state.path.exists()
 
 
-def test_run_again_with_values_that_are_meshkits_by_now(meshkit: Meshkit, installed: FakeFederation) -> None:
+@pytest.mark.parametrize("order", [("aks", "eks"), ("eks", "aks")], ids=["as before", "the other way round"])
+def test_run_again_with_values_that_are_meshkits_by_now(
+    meshkit: Meshkit, installed: FakeFederation, order: tuple[str, str]
+) -> None:
     """A release that an earlier run has upgraded tells nothing of the user's values: what was noted then holds."""
     assert meshkit("federate", "--adopt", "aks", "eks", "--yes").code == 0
-    before = installed.wan.values("eks")
+    before = {name: installed.wan.values(name) for name in order}
+    upgraded = {name: list(helm.installs) for name, helm in installed.wan.helms.items()}
+    noted = State("mesh").identity()
+    assert meshkit("federate", "--adopt", *order, "--yes").code == 0
+    assert {name: installed.wan.values(name) for name in order} == before
+    assert {name: helm.installs for name, helm in installed.wan.helms.items()} == upgraded
+    assert State("mesh").identity() == noted
+    assert before["eks"]["server"]["annotations"].count("meshkit.dev/server-certificate") == 1
+
+
+def test_killed_and_run_again_in_another_order(
+    meshkit: Meshkit, installed: FakeFederation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The primary that was agreed to stays, whichever comes first now, and can't be another."""
+    killed(meshkit, monkeypatch, trust, "mark")
+    refused = meshkit("federate", "--adopt", "eks", "aks", "--primary", "eks", "--yes")
+    assert refused.code == 2
+    assert "the primary is aks and can't be changed to eks" in refused.err
+    assert meshkit("federate", "--adopt", "eks", "aks", "--yes").code == 0
+    assert installed.federation.primary.name == "aks"
+
+
+def test_one_more_beside_those_that_are_adopted(meshkit: Meshkit, installed: FakeFederation, theirs: Made) -> None:
+    """What is meshkit's by now is not described anew for the sake of another installation."""
     assert meshkit("federate", "--adopt", "aks", "eks", "--yes").code == 0
-    assert installed.wan.values("eks") == before
-    assert before["server"]["annotations"].count("meshkit.dev/server-certificate") == 1
+    gke = installed.add_cluster("gke")
+    install(gke, installed.wan.helms["gke"], theirs, values("gke"))
+    before = everything(installed)
+    result = meshkit("federate", "--adopt", "aks", "eks", "gke", "--yes")
+    assert result.code == 1
+    assert "aks: its Consul is meshkit's already, in federation mesh" in result.err
+    assert everything(installed) == before
 
 
 def test_afterwards(meshkit: Meshkit, installed: FakeFederation) -> None:

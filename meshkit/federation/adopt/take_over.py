@@ -25,13 +25,17 @@ from meshkit.pki.authority import Authority
 from meshkit.pki.material import Token
 
 
-def primary_of(found: Sequence[Installation], wanted: str) -> str:
-    """The primary's name: the one that others follow, else the one that is asked for, else the first."""
-    followed = [one.primary_datacenter for one in found if one.primary_datacenter]
+def primary_of(found: Sequence[Installation], wanted: str, begun: Federation | None = None) -> str:
+    """The primary's name: of what is ``begun`` its own, else the one asked for, that others follow, or the first."""
     if wanted and wanted not in {one.datacenter for one in found}:
         listed = ", ".join(one.datacenter for one in found)
         raise UsageError(f'--primary: no datacenter is named "{wanted}"', hint=f"there are {listed}")
-    return wanted or next(iter(followed), found[0].datacenter)
+    if begun and wanted not in ("", begun.primary.name):
+        raise UsageError(
+            f"the primary is {begun.primary.name} and can't be changed to {wanted}", hint="leave out --primary"
+        )
+    followed = [one.primary_datacenter for one in found if one.primary_datacenter]
+    return begun.primary.name if begun else wanted or next(iter(followed), found[0].datacenter)
 
 
 @dataclass(frozen=True)
@@ -72,8 +76,8 @@ def describe(found: Sequence[Installation], name: str, primary: str, source: Sou
 
 
 def is_begun(known: Federation, found: Sequence[Installation]) -> bool:
-    """Whether a run has described these before it was killed: by now their values may be meshkit's, not the user's."""
-    return [(dc.name, dc.context) for dc in known.datacenters] == [(one.datacenter, one.context) for one in found]
+    """Whether an earlier run has described these, in any order: by now values may be meshkit's, not the user's."""
+    return {(dc.name, dc.context) for dc in known.datacenters} == {(one.datacenter, one.context) for one in found}
 
 
 def refuse_other(state: State, found: Sequence[Installation]) -> None:
