@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import shlex
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,7 +12,8 @@ from typing import Any
 import pytest
 import yaml
 
-from fakes.federation import FakeFederation
+from fakes.federation import OFFICIAL, FakeFederation
+from meshkit.federation.state import State
 
 Meshkit = Callable[..., Any]
 
@@ -67,6 +70,44 @@ def test_unwell_beforehand(meshkit: Meshkit, mesh: FakeFederation) -> None:
     mesh.clock.at(mesh.clock.slept_s + 5, lambda: mesh.wan.heal("aks", "eks"))
     forced = meshkit("upgrade", "--consul-version", "1.22.8", "--yes", "--force")
     assert forced.code == 0, forced.err
+
+
+def chart(folder: Path, version: str, consul: str) -> Path:
+    """The official chart's stand-in in another version."""
+    made = shutil.copytree(OFFICIAL, folder / f"consul {version}")
+    described = yaml.safe_load((made / "Chart.yaml").read_text())
+    (made / "Chart.yaml").write_text(yaml.safe_dump(described | {"version": version, "appVersion": consul}))
+    return made
+
+
+@pytest.fixture
+def charts(world: FakeFederation, tmp_path: Path) -> dict[str, Path]:
+    """Official charts, in folders and in the repository; two of them install the same Consul."""
+    made = {version: chart(tmp_path, version, "1.22.7") for version in ("1.9.10", "1.9.11")}
+    for helm in world.wan.helms.values():
+        helm.repository.update(made)
+    return made
+
+
+@pytest.mark.parametrize("packed", [False, True], ids=["from a repository", "by path"])
+@pytest.mark.parametrize("way", ["go on", "go back"])
+def test_the_ways_out_of_one_that_stopped(
+    meshkit: Meshkit, world: FakeFederation, charts: dict[str, Path], way: str, *, packed: bool
+) -> None:
+    """Both work as they are printed, between charts that install the same Consul."""
+    old, new = (["--chart", str(path)] if packed else ["--chart-version", version] for version, path in charts.items())
+    assert meshkit("federate", "aks", "eks", "--federation", "shop", *old).code == 0
+    with pytest.MonkeyPatch.context() as broken:
+        broken.setattr(world.clusters["eks"], "answer", lambda *_: (503, ""))
+        stopped = meshkit("upgrade", *new, "--yes", "--force", "--timeout", "5")
+    assert "the upgrade stopped: eks is unwell at Consul 1.22.7 (aks went well)" in stopped.err
+    (hint,) = (line for line in stopped.err.splitlines() if line.startswith("meshkit: hint: "))
+    command = hint.partition(f"{way}: ")[2].partition("; or ")[0]
+    result = meshkit(*shlex.split(command)[1:], "--yes")
+    assert result.code == 0, result.err
+    identity = State("shop").identity()
+    assert identity
+    assert identity.federation.chart_version == {"go on": "1.9.11", "go back": "1.9.10"}[way]
 
 
 @pytest.fixture

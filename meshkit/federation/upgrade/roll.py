@@ -7,6 +7,7 @@ is for its operator to say.
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
@@ -19,7 +20,7 @@ from meshkit.federation.context import Context
 from meshkit.federation.mesh_request import Pair
 from meshkit.federation.steps import trust, verify
 from meshkit.federation.upgrade.plan import Move
-from meshkit.federation.upgrade.target import finished
+from meshkit.federation.upgrade.target import Target, command, finished
 from meshkit.model import Datacenter, Federation
 
 TASK = "upgrade"
@@ -58,7 +59,7 @@ def roll(context: Context, moves: Sequence[Move], *, mending: bool = False) -> N
                 _prove(context, name, everywhere=mending)
         except MeshkitError as error:
             context.observe(Failed(TASK, error.message, name))
-            raise _stopped(move, error, done) from error
+            raise _stopped(context.federation, move, error, done, mending=mending) from error
         seconds = context.clock.monotonic() - begin
         text = f"Consul {to}{' was there already' if move.is_there else ''}"
         context.observe(Finished(TASK, seconds, name, changed=not move.is_there, text=text))
@@ -106,21 +107,35 @@ def _with(federation: Federation, wanted: Datacenter) -> Federation:
     )
 
 
-def _stopped(move: Move, error: MeshkitError, done: Sequence[str]) -> MeshkitError:
-    """What failed, how far the upgrade has come, and the ways on and back."""
+def _stopped(
+    federation: Federation, move: Move, error: MeshkitError, done: Sequence[str], *, mending: bool
+) -> MeshkitError:
+    """What failed, how far the upgrade has come, and the ways on and back.
+
+    Back leads out of what is unwell, so it is forced; on leads from what was mended, unless this run was to mend it.
+    """
     dc, before, to = move.datacenter, move.before, move.target.consul
     far = f" ({', '.join(done)} went well)" if done else ""
     if upgrades.is_way_back(before.consul, to):
-        back = f"meshkit upgrade --consul-version {before.consul} --force"
+        back = f"{command(federation, _before(federation, move))} --force"
     else:
         back = (
-            f"helm --kube-context {dc.context} -n {dc.namespace} rollback {CONSUL_RELEASE} {before.revision}, "
-            f"as long as no {to} server has started"
+            f"helm --kube-context {shlex.quote(dc.context)} -n {dc.namespace} rollback {CONSUL_RELEASE} "
+            f"{before.revision}, as long as no {to} server has started"
         )
-    again = f"meshkit upgrade --consul-version {to} --force"
+    again = command(federation, move.target) + (" --force" if mending else "")
     reason = "; ".join(part.message for part in error.errors) if isinstance(error, CombinedError) else error.message
     return MeshkitError(
         f"the upgrade stopped: {dc.name} is unwell at Consul {to}{far}: {reason}",
         hint=f"once mended, go on: {again}" + ("" if move.is_there else f"; or go back: {back}"),
         detail=error.detail,
     )
+
+
+def _before(federation: Federation, move: Move) -> Target:
+    """What a datacenter had; where its chart lies is told by the description that is of that chart."""
+    if not federation.official:
+        return Target(move.before.consul)
+    described = (federation.seen_from(move.datacenter), federation)
+    path = next((seen.chart_path for seen in described if seen.chart_version == move.before.chart), "")
+    return Target(move.before.consul, move.before.chart, path)

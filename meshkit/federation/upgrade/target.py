@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 from meshkit.consul import image, official, upgrades
 from meshkit.errors import UsageError
-from meshkit.model import Datacenter, Federation
+from meshkit.federation import state
+from meshkit.model import DEFAULT_FEDERATION, Datacenter, Federation
 
 
 @dataclass(frozen=True)
@@ -46,6 +48,18 @@ def resolve(federation: Federation, consul: str, chart: str, path: str) -> Targe
             f"the chart came from {federation.chart_path}", hint="name the new one's archive or folder: --chart PATH"
         )
     return Target(consul or installs, chart, path)
+
+
+def command(federation: Federation, target: Target) -> str:
+    """The command that leads to a target, for a hint; the chart decides, since several install the same Consul."""
+    if target.path:
+        words = f"--chart {shlex.quote(target.path)}"
+    elif target.chart:
+        words = f"--chart-version {target.chart}"
+    else:
+        words = f"--consul-version {target.consul}"
+    alone = federation.name == DEFAULT_FEDERATION and len(state.known()) <= 1
+    return f"meshkit upgrade {words}" + ("" if alone else f" --federation {federation.name}")
 
 
 def brought(federation: Federation, datacenter: Datacenter, target: Target) -> Datacenter:

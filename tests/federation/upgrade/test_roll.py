@@ -106,8 +106,10 @@ def test_stops_at_the_first_that_is_unwell(mesh: FakeFederation, monkeypatch: py
     with pytest.raises(MeshkitError, match=r"the upgrade stopped: aks is unwell at Consul 1\.22\.8: ") as raised:
         upgrade(mesh)
     assert versions(mesh) == {"aks": "1.22.8", "eks": "1.22.7"}
-    assert "meshkit upgrade --consul-version 1.22.8 --force" in raised.value.hint
-    assert "or go back: meshkit upgrade --consul-version 1.22.7 --force" in raised.value.hint
+    assert raised.value.hint == (
+        "once mended, go on: meshkit upgrade --consul-version 1.22.8; "
+        "or go back: meshkit upgrade --consul-version 1.22.7 --force"
+    )
 
 
 def test_way_back_across_a_series(mesh: FakeFederation, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -139,6 +141,15 @@ def test_force_mends(mesh: FakeFederation, monkeypatch: pytest.MonkeyPatch) -> N
     opened = context(mesh)
     roll.roll(opened, plan.plan(opened, Target("1.22.7")), mending=True)
     assert versions(mesh) == {"aks": "1.22.7", "eks": "1.22.7"}
+
+
+def test_mending_goes_on_by_force(mesh: FakeFederation, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What had to be forced once is forced again."""
+    monkeypatch.setattr(mesh.clusters["eks"], "answer", lambda *_: (503, ""))
+    opened = context(mesh)
+    with pytest.raises(MeshkitError) as raised:
+        roll.roll(opened, plan.plan(opened, NEW), mending=True)
+    assert "go on: meshkit upgrade --consul-version 1.22.8 --force; " in raised.value.hint
 
 
 def _writes(make: Callable[[], FakeFederation]) -> int:

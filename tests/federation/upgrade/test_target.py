@@ -9,6 +9,7 @@ import pytest
 
 from fakes.federation import described
 from meshkit.errors import UsageError
+from meshkit.federation.state import State
 from meshkit.federation.upgrade import target
 from meshkit.federation.upgrade.target import Target
 from meshkit.model import Federation
@@ -58,6 +59,31 @@ def test_refused(federation: Federation, options: tuple[str, str, str], says: st
     with pytest.raises(UsageError, match=says) as raised:
         target.resolve(federation, *options)
     assert raised.value.hint
+
+
+@pytest.mark.parametrize(
+    ("federation", "aim", "words"),
+    [
+        pytest.param(LIGHT, Target("1.22.8"), "--consul-version 1.22.8", id="the light chart has no version"),
+        pytest.param(OFFICIAL, Target("1.22.7", "1.9.9"), "--chart-version 1.9.9", id="one of several charts"),
+        pytest.param(
+            OFFICIAL, Target("1.22.7", "1.9.9", "/my charts/c.tgz"), "--chart '/my charts/c.tgz'", id="a path"
+        ),
+        pytest.param(
+            replace(LIGHT, name="shop"), Target("1.22.8"), "--consul-version 1.22.8 --federation shop", id="by name"
+        ),
+    ],
+)
+def test_command(federation: Federation, aim: Target, words: str) -> None:
+    """What a hint says leads to the same target."""
+    assert target.command(federation, aim) == f"meshkit upgrade {words}"
+
+
+def test_command_on_a_machine_that_knows_several() -> None:
+    """Each has to be named there, also the one with the usual name."""
+    for name in ("mesh", "shop"):
+        State(name).save_identity(replace(LIGHT, name=name))
+    assert target.command(LIGHT, Target("1.22.8")) == "meshkit upgrade --consul-version 1.22.8 --federation mesh"
 
 
 @pytest.mark.parametrize(
