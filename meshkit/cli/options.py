@@ -70,7 +70,9 @@ Primary = Annotated[str, typer.Option(metavar="NAME", help="Primary datacenter; 
 NewFederation = Annotated[str, typer.Option("--federation", metavar="NAME", help="Name of the federation; mesh.")]
 NewNamespace = Annotated[str, typer.Option("--namespace", help="Namespace in every cluster; consul.")]
 Chart = Annotated[str, typer.Option(metavar="hashicorp|light|PATH", help=_CHART)]
-ChartVersion = Annotated[str, typer.Option(metavar="VERSION", help="Version of the official chart.")]
+ChartVersion = Annotated[
+    str, typer.Option(metavar="VERSION", help="Version of the official chart; upgrade changes it.")
+]
 ChartRepo = Annotated[str, typer.Option(metavar="URL", help="Its repository, https:// or oci://.")]
 ImageRegistry = Annotated[
     str, typer.Option(metavar="HOST[/PATH]", help="Registry to take every image from, under its own name.")

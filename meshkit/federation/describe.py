@@ -30,6 +30,8 @@ def resolve(named: Federation, known: Federation | None, given: Mapping[str, Any
     if known is None:
         return named
     _refuse_changes(named, known, named.primary.name if given is None else (given.get("primary") or ""))
+    if known.official and named.chart_version not in ("", known.chart_version):
+        known = _without_upgrade(known)
     before = {dc.name: dc for dc in known.datacenters}
     merged = [
         dc if given is None else _merged(dc, before.get(dc.name, _like(known.primary, dc)), given)
@@ -84,6 +86,8 @@ def _in_version(dc: Datacenter, like: Datacenter, known: Federation) -> Datacent
         return dc
     theirs = image.of_user(dc.values)
     if theirs and image.version(theirs) != like.consul_version:
+        if known.gitops:
+            return replace(dc, consul_version="")
         raise UsageError(
             f"{dc.name}: values.global.image is {theirs}, and meshkit upgrade has brought Consul {like.consul_version}",
             hint="name that version there; meshkit upgrade --consul-version changes it",
@@ -98,8 +102,14 @@ def _in_version(dc: Datacenter, like: Datacenter, known: Federation) -> Datacent
     )
 
 
+def _without_upgrade(known: Federation) -> Federation:
+    """A federation without what ``meshkit upgrade`` has brought: another chart brings another Consul."""
+    datacenters = (replace(dc, consul_version="", chart_version="", chart_path="") for dc in known.datacenters)
+    return replace(known, datacenters=tuple(datacenters))
+
+
 def _charted(named: Federation, known: Federation) -> Federation:
-    """Chart and registry of the federation: what is not named stays.
+    """Chart and registry of the federation: what is not named stays. What may change of servers preflight judges.
 
     A chart of the other kind is refused: its StatefulSet has other immutable fields, and its tokens other ways.
     """
@@ -109,25 +119,11 @@ def _charted(named: Federation, known: Federation) -> Federation:
             hint="another kind of chart needs meshkit destroy and a new federation",
         )
     registry = named.image_registry or known.image_registry
-    _refuse_another_version(named, known)
     if not named.chart:
         return replace(known, image_registry=registry)
     repository = "" if named.chart_path else named.chart_repo or known.chart_repo
     version = named.chart_version or known.chart_version
     return replace(named, chart_version=version, chart_repo=repository, image_registry=registry)
-
-
-def _refuse_another_version(named: Federation, known: Federation) -> None:
-    """The chart's version is the upgrade's to change, once there was one: here all datacenters would change at once."""
-    brought = known.seen_from(known.primary)
-    named_version, named_path = named.chart_version, named.chart_path
-    if known.primary.consul_version and (named_version or named_path):
-        if (named_version or brought.chart_version) == brought.chart_version and named_path == brought.chart_path:
-            return
-        raise UsageError(
-            f"the chart described is not the one that meshkit upgrade has brought, {brought.chart_version}",
-            hint="leave out its version and path; meshkit upgrade --chart-version changes them",
-        )
 
 
 def _refuse_moves(datacenters: Sequence[Datacenter], before: Mapping[str, Datacenter]) -> None:

@@ -100,7 +100,7 @@ class ClusterFacts:
     ``storage_class`` is the one the servers' volumes would get, empty when there is none; ``lives_in`` is another
     namespace that carries a marker of meshkit's. ``served``: some Service has a load balancer's address, ``_seen``: or
     the nodes come from a cloud. ``port_holders`` are Services that have the gateway's port at a load balancer already,
-    ``platform_refused`` is what the official chart may not create here.
+    ``platform_refused`` is what the official chart may not create here. ``has_servers``: Consul's are in the namespace.
     """
 
     datacenter: str
@@ -119,6 +119,7 @@ class ClusterFacts:
     platform_refused: tuple[str, ...] = ()
     namespace_phase: str = ""
     foreign_consul: tuple[str, ...] = ()
+    has_servers: bool = False
     lives_in: str = ""
     marker: Marker | None = None
 
@@ -165,6 +166,7 @@ def _with_objects(facts: ClusterFacts, kube: Kube, datacenter: Datacenter) -> Cl
         platform_refused=_platform_refused(kube, datacenter),
         namespace_phase=found["status"]["phase"] if found else "",
         foreign_consul=_foreign(servers, {namespace if marker else "", marked}),
+        has_servers=any(s["metadata"]["namespace"] == namespace for s in servers),
         lives_in=marked,
         marker=marker,
     )

@@ -110,6 +110,27 @@ def test_the_ways_out_of_one_that_stopped(
     assert identity.federation.chart_version == {"go on": "1.9.11", "go back": "1.9.10"}[way]
 
 
+@pytest.mark.usefixtures("charts")
+@pytest.mark.parametrize("upgraded", [False, True], ids=["as it was made", "after an upgrade"])
+def test_federate_leaves_the_chart_to_it(meshkit: Meshkit, world: FakeFederation, *, upgraded: bool) -> None:
+    """Named to federate another chart is refused before anything is touched, and the hint's command brings it."""
+    assert meshkit("federate", "aks", "eks", "--chart-version", "1.9.10").code == 0
+    before, after = ("1.9.11", "1.9.10") if upgraded else ("1.9.10", "1.9.11")
+    if upgraded:
+        assert meshkit("upgrade", "--chart-version", before, "--yes").code == 0
+    for helm in world.wan.helms.values():
+        helm.installs.clear()
+    for dry_run in ([], ["--dry-run"]):
+        result = meshkit("federate", "aks", "eks", "--chart-version", after, *dry_run)
+        assert result.code == 2
+        assert f"aks, eks: the chart is {before}, and {after} would come to all datacenters at once" in result.err
+    assert [helm.installs for helm in world.wan.helms.values()] == [[], []]
+    assert meshkit("federate", "aks", "eks", "--chart-version", before).code == 0
+    command = result.err.partition("one after the other: ")[2]
+    assert meshkit(*shlex.split(command)[1:], "--yes").code == 0
+    assert meshkit("federate", "aks", "eks", "--chart-version", after).code == 0
+
+
 @pytest.fixture
 def folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """The working folder, with something in it that is an official chart by its name."""

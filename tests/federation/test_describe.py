@@ -202,10 +202,27 @@ def test_a_file_that_names_another_version() -> None:
         describe.resolve(replace(BEFORE, datacenters=(other, *others)), UPGRADED, None)
 
 
-def test_a_file_that_names_another_chart() -> None:
-    """The same holds for the version of the official chart."""
-    known = replace(UPGRADED, chart="hashicorp", chart_version="1.9.11")
-    described = replace(BEFORE, chart="hashicorp", chart_version="1.9.7")
-    with pytest.raises(UsageError, match=r"not the one that meshkit upgrade has brought, 1\.9\.11"):
-        describe.resolve(described, known, None)
-    assert describe.resolve(replace(described, chart_version="1.9.11"), known, None).chart_version == "1.9.11"
+@pytest.mark.parametrize("gitops", [False, True], ids=["which preflight judges", "by GitOps"])
+def test_another_chart(*, gitops: bool) -> None:
+    """It brings its own Consul, whatever meshkit upgrade had brought; the same one again changes nothing."""
+    known = replace(UPGRADED, chart="hashicorp", chart_version="1.9.11", gitops=gitops)
+    described = replace(BEFORE, chart="hashicorp", chart_version="2.0.3")
+    found = describe.resolve(described, known, None)
+    assert (found.chart_version, {dc.consul_version for dc in found.datacenters}) == ("2.0.3", {""})
+    again = describe.resolve(replace(described, chart_version="1.9.11"), known, None)
+    assert (again.chart_version, {dc.consul_version for dc in again.datacenters}) == ("1.9.11", {"1.22.8"})
+
+
+def test_another_image_by_gitops() -> None:
+    """There meshkit upgrade is refused, so the description says the version."""
+    values = {"global": {"image": "registry.example/consul:1.22.9"}}
+    described = replace(BEFORE, datacenters=tuple(replace(dc, values=values) for dc in BEFORE.datacenters))
+    found = describe.resolve(described, replace(UPGRADED, gitops=True), None)
+    assert [(dc.values, dc.consul_version) for dc in found.datacenters] == [(values, "")] * 2
+
+
+def test_another_light_chart() -> None:
+    """The image is what meshkit upgrade has brought, so a newer chart is a change of the description."""
+    found = describe.resolve(replace(BEFORE, chart_path="/srv/light", chart_version="0.2.0"), UPGRADED, None)
+    assert found.chart_path == "/srv/light"
+    assert {dc.values["global"]["image"] for dc in found.datacenters} == {"docker.io/hashicorp/consul:1.22.8"}

@@ -18,6 +18,7 @@ from meshkit.federation.facts import ClusterFacts, Marker
 from meshkit.federation.state import State, known
 from meshkit.federation.steps import leftovers
 from meshkit.federation.steps.leftovers import Leftovers
+from meshkit.federation.upgrade import needed
 from meshkit.kubernetes import kubectl
 from meshkit.model import Datacenter
 from meshkit.pki import inspect
@@ -49,11 +50,14 @@ def examine(context: Context, *, expected: bool) -> tuple[Change, ...]:
             problems.append(found)
     problems += judge(seen, context.state, [dc.name for dc in context.federation.datacenters])
     problems += suitability.problems(context.federation, seen)
+    identity = context.state.identity()
+    upgrades = list(needed.problems(context.federation, identity.federation if identity else None, seen))
+    problems += upgrades
     left = [] if expected else _leftovers(context, seen)
     problems += (problem for found in left for problem in leftovers.judge(found))
     without_helm = list(_helm(context))
     # A cluster that was not seen may have had a say in which chart it is.
-    render = not without_helm and len(seen) == len(context.federation.datacenters)
+    render = not without_helm and not upgrades and len(seen) == len(context.federation.datacenters)
     problems += (*without_helm, *chart_check.problems(context, render=render))
     if len(problems) == 1:
         raise problems[0]
