@@ -12,8 +12,8 @@ from meshkit.cli.options import FederationName, Output, Yes, confirm
 from meshkit.errors import UsageError
 
 if TYPE_CHECKING:
+    from meshkit.federation.context import Context
     from meshkit.federation.upgrade.target import Target
-    from meshkit.model import Federation
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
 TIMEOUT_S = 600.0
@@ -60,7 +60,7 @@ def upgrade(  # noqa: PLR0913 - one parameter per option
 
     with known.opened(federation, (), timeout_s=timeout) as context:
         shown = context.state.identity()
-        target = _target(context.federation, consul_version, chart_version, chart)
+        target = _target(context, consul_version, chart_version, chart)
         moves = plan.plan(context, target)
         if not dry_run:
             if not all(move.is_there for move in moves):
@@ -79,13 +79,14 @@ def upgrade(  # noqa: PLR0913 - one parameter per option
         typer.echo(f"federation {context.federation.name} is at Consul {target.consul}")
 
 
-def _target(federation: Federation, consul: str, version: str, path: str) -> Target:
+def _target(context: Context, consul: str, version: str, path: str) -> Target:
     """The options' target; a chart from a path says its version itself."""
     from meshkit.config import consul_chart
     from meshkit.federation.upgrade import target
 
+    federation = context.federation
     if not path:
-        return target.resolve(federation, consul, version, "")
+        return target.resolve(context, consul, version, "")
     try:
         found = consul_chart.at(path, Path.cwd())
     except consul_chart.UnusableError as error:
@@ -97,4 +98,4 @@ def _target(federation: Federation, consul: str, version: str, path: str) -> Tar
             f"{path} is another kind of chart than the federation's, {federation.chart}",
             hint="another kind of chart needs meshkit destroy and a new federation",
         )
-    return target.resolve(federation, consul, found.version if federation.official else "", found.path)
+    return target.resolve(context, consul, found.version if federation.official else "", found.path)

@@ -29,11 +29,15 @@ _VERSION_HINT = "known to work are {}; later ones of the same minor are taken as
 
 @dataclass(frozen=True)
 class Chart:
-    """``kind`` is ``light``, ``hashicorp`` or empty for no choice; ``path`` and ``version`` where they are given."""
+    """``kind`` is ``light``, ``hashicorp`` or empty for no choice; ``path`` and ``version`` where they are given.
+
+    ``consul`` is the version of Consul that a chart at a path says it installs, empty when it says none.
+    """
 
     kind: str = ""
     path: str = ""
     version: str = ""
+    consul: str = ""
 
 
 class UnusableError(Exception):
@@ -96,8 +100,8 @@ def at(text: str, folder: Path) -> Chart:
         raise UnusableError(f"{text} is the chart {described['name']}, not Consul's")
     annotations = described.get("annotations")
     light = isinstance(annotations, Mapping) and annotations.get(ANNOTATION) == LIGHT_CHART
-    version = str(described.get("version") or "")
-    return Chart(LIGHT_CHART if light else OFFICIAL_CHART, str(path), version)
+    version, consul = (str(described.get(key) or "") for key in ("version", "appVersion"))
+    return Chart(LIGHT_CHART if light else OFFICIAL_CHART, str(path), version, consul)
 
 
 def _archived(path: Path) -> bytes:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from meshkit.consul import official
-from meshkit.model import Federation
+from meshkit.model import Datacenter, Federation
 
 CONSUL, ENVOY, PYTHON = "hashicorp/consul:1.22.7", "envoyproxy/envoy:v1.36.4", "library/python:3.13-slim"
 """What meshkit's own charts run."""
@@ -23,14 +23,14 @@ def for_light(registry: str) -> Values:
     return {"global": {"image": f"{registry}/{CONSUL}", "imageEnvoy": f"{registry}/{ENVOY}"}} if registry else {}
 
 
-def for_official(registry: str, version: str) -> Values:
+def for_official(federation: Federation, datacenter: Datacenter) -> Values:
     """Every image of the official chart by its keys; nothing where the chart's own are meant."""
-    if not registry:
+    if not federation.image_registry:
         return {}
-    product = f"{registry}/hashicorp"
+    product, version = f"{federation.image_registry}/hashicorp", federation.seen_from(datacenter).chart_version
     return {
         "global": {
-            "image": f"{product}/consul:{official.consul_version(version)}",
+            "image": f"{product}/consul:{_version(federation, datacenter)}",
             "imageK8S": f"{product}/consul-k8s-control-plane:{version}",
             "imageConsulDataplane": f"{product}/consul-dataplane:{version}",
         },
@@ -38,9 +38,14 @@ def for_official(registry: str, version: str) -> Values:
     }
 
 
-def for_probe(federation: Federation) -> Values:
-    """The probe's images by its keys: beside the official chart the Consul that this installs."""
+def for_probe(federation: Federation, datacenter: Datacenter) -> Values:
+    """The probe's images by its keys: beside the official chart the Consul that the datacenter has."""
     registry = federation.image_registry or DEFAULT
-    consul = f"hashicorp/consul:{official.consul_version(federation.chart_version)}" if federation.official else CONSUL
+    consul = f"hashicorp/consul:{_version(federation, datacenter)}" if federation.official else CONSUL
     own = {"image": f"{registry}/{ENVOY}", "imageConsul": f"{registry}/{consul}", "imagePython": f"{registry}/{PYTHON}"}
     return own if federation.image_registry else {"imageConsul": own["imageConsul"]} if federation.official else {}
+
+
+def _version(federation: Federation, datacenter: Datacenter) -> str:
+    """The Consul of the official chart: the one that an upgrade has brought, else the one its version stands for."""
+    return datacenter.consul_version or official.consul_version(federation.seen_from(datacenter).chart_version)

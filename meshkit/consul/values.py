@@ -186,9 +186,8 @@ def _official(federation: Federation, datacenter: Datacenter) -> Values:
         values["global"] = {"acls": acls}
     else:
         values["global"] = {"federation": {"k8sAuthMethodHost": datacenter.api_server}}
-    seen = federation.seen_from(datacenter)
     values = merge(values, _unthrottled())
-    return merge(values, images.for_official(seen.image_registry, seen.chart_version))
+    return merge(values, images.for_official(federation, datacenter))
 
 
 def _extra_volumes(held: Any) -> Any:
@@ -237,7 +236,7 @@ def _extra_config(datacenter: Datacenter) -> str:
 def _images(federation: Federation, datacenter: Datacenter) -> Values:
     """Where the probe's images come from: the user's values for Consul, the registry; else they stay the chart's."""
     theirs = datacenter.values.get("global")
-    own = images.for_probe(federation.seen_from(datacenter))
+    own = images.for_probe(federation, datacenter)
     if not isinstance(theirs, Mapping):
         return own
     return own | {key: theirs[name] for key, name in PROBE_IMAGES.items() if theirs.get(name)}

@@ -50,7 +50,8 @@ def described(federation: Federation, datacenter: Datacenter) -> Iterator[Meshki
             "another",
             hint=f"datacenters.{name}.k8sAuthMethodHost: https://... in mesh.yaml",
         )
-    if federation.image_registry and version not in official.versions() and not _own_image(datacenter):
+    known = version in official.versions() or datacenter.consul_version or _own_image(datacenter)
+    if federation.image_registry and not known:
         yield MeshkitError(
             f"{name}: the image of Consul that belongs to the official chart {version} is not known",
             hint=f"datacenters.{name}.values.global.image in mesh.yaml",

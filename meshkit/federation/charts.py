@@ -59,6 +59,11 @@ def fetch(federation: Federation, helm: Helm) -> Path:
     return path
 
 
+def installs(federation: Federation, helm: Helm) -> str:
+    """The Consul that the chart itself says it installs, empty when it does not; errors as of ``fetch``."""
+    return consul_chart.at(str(fetch(federation, helm)), Path()).consul
+
+
 def _verify(path: Path, federation: Federation) -> None:
     """That a path still holds what the description says: files change, and archives arrive torn."""
     again = "name it again: --chart PATH" if federation.chart_path else f"rm {path}; it is pulled anew"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shlex
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
-from fakes.federation import OFFICIAL, FakeFederation
+from fakes.federation import FakeFederation, official_chart
 from meshkit.federation.state import State
 
 Meshkit = Callable[..., Any]
@@ -72,18 +71,10 @@ def test_unwell_beforehand(meshkit: Meshkit, mesh: FakeFederation) -> None:
     assert forced.code == 0, forced.err
 
 
-def chart(folder: Path, version: str, consul: str) -> Path:
-    """The official chart's stand-in in another version."""
-    made = shutil.copytree(OFFICIAL, folder / f"consul {version}")
-    described = yaml.safe_load((made / "Chart.yaml").read_text())
-    (made / "Chart.yaml").write_text(yaml.safe_dump(described | {"version": version, "appVersion": consul}))
-    return made
-
-
 @pytest.fixture
 def charts(world: FakeFederation, tmp_path: Path) -> dict[str, Path]:
     """Official charts, in folders and in the repository; two of them install the same Consul."""
-    made = {version: chart(tmp_path, version, "1.22.7") for version in ("1.9.10", "1.9.11")}
+    made = {version: official_chart(tmp_path, version, "1.22.7") for version in ("1.9.10", "1.9.11")}
     for helm in world.wan.helms.values():
         helm.repository.update(made)
     return made
@@ -129,6 +120,26 @@ def test_federate_leaves_the_chart_to_it(meshkit: Meshkit, world: FakeFederation
     command = result.err.partition("one after the other: ")[2]
     assert meshkit(*shlex.split(command)[1:], "--yes").code == 0
     assert meshkit("federate", "aks", "eks", "--chart-version", after).code == 0
+
+
+@pytest.mark.usefixtures("charts")
+@pytest.mark.parametrize("packed", [False, True], ids=["from a repository", "by path"])
+def test_a_chart_that_is_newer_than_those_known(
+    meshkit: Meshkit, world: FakeFederation, tmp_path: Path, *, packed: bool
+) -> None:
+    """Its Consul is the one that it says itself: in the plan, of the servers, of the probe, and a second time."""
+    newer = official_chart(tmp_path, "1.9.12", "1.22.8")
+    for helm in world.wan.helms.values():
+        helm.repository["1.9.12"] = newer
+    assert meshkit("federate", "aks", "eks", "--chart-version", "1.9.11").code == 0
+    named = ["--chart", str(newer)] if packed else ["--chart-version", "1.9.12"]
+    planned = meshkit("upgrade", *named, "--dry-run")
+    assert "  ~ aks: Consul 1.22.7 to 1.22.8, chart 1.9.11 to 1.9.12" in planned.out.splitlines(), planned.err
+    result = meshkit("upgrade", *named, "--yes")
+    assert result.out == "federation mesh is at Consul 1.22.8\n", result.err
+    assert world.wan.helms["eks"].values("mesh-probe", "consul")["imageConsul"].endswith("/consul:1.22.8")
+    assert meshkit("upgrade", *named, "--dry-run").out.splitlines()[-1] == "nothing to change"
+    assert meshkit("federate", "aks", "eks", "--dry-run").out.splitlines()[-1] == "nothing to change"
 
 
 @pytest.fixture

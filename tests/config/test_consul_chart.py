@@ -50,10 +50,10 @@ def test_the_light_chart_by_path_is_light() -> None:
 
 
 def test_an_archive_of_the_official_chart(tmp_path: Path) -> None:
-    """Its kind and version are read once; charts inside it are not taken for it."""
+    """Its kind and versions are read once; charts inside it are not taken for it."""
     inner = "{name: other, version: 9.9.9}"
     path = packed(tmp_path / "c.tgz", consul__charts__other__Chart_yaml=inner, consul__Chart_yaml=OFFICIAL)
-    assert consul_chart.at("c.tgz", tmp_path) == Chart("hashicorp", str(path), "1.9.11")
+    assert consul_chart.at("c.tgz", tmp_path) == Chart("hashicorp", str(path), "1.9.11", "1.22.7")
     federation = from_arguments(["a", "b"], chart=str(path), chart_version="1.9.11")
     assert (federation.official, federation.chart_path, federation.chart_version) == (True, str(path), "1.9.11")
 

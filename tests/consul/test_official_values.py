@@ -156,3 +156,11 @@ def test_settings_that_the_chart_overrides_lie_in_a_folder_that_is_read_later() 
     assert rendered(federation.primary, federation)["server"]["extraVolumes"] == [ours]
     assert rendered(with_theirs, federation)["server"]["extraVolumes"] == [ours, theirs]
     assert "extraVolumes" not in rendered(FEDERATION.primary)["server"]
+
+
+def test_a_consul_that_an_upgrade_has_brought() -> None:
+    """Servers and probe have it, also where the chart is newer than those known."""
+    federation = official("1.9.14", image_registry="mirror.example")
+    primary = replace(federation.primary, consul_version="1.22.9")
+    assert rendered(primary, federation)["global"]["image"] == "mirror.example/hashicorp/consul:1.22.9"
+    assert probe_values(federation, primary, ARCHIVE)["imageConsul"] == "mirror.example/hashicorp/consul:1.22.9"

@@ -6,10 +6,13 @@ or not at all.
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+
+import yaml
 
 from fakes import controller
 from fakes.clock import FakeClock
@@ -35,6 +38,14 @@ def described(names: Sequence[str] = NAMES, name: str = "mesh", **options: Any) 
 
 OFFICIAL = Path(__file__).parents[1] / "standin" / "consul"
 """The stand-in for the official chart."""
+
+
+def official_chart(folder: Path, version: str, consul: str) -> Path:
+    """The stand-in in another version, with the Consul that it says it installs."""
+    made = shutil.copytree(OFFICIAL, folder / f"consul {version}")
+    described = yaml.safe_load((made / "Chart.yaml").read_text())
+    (made / "Chart.yaml").write_text(yaml.safe_dump(described | {"version": version, "appVersion": consul}))
+    return made
 
 
 def officially(federation: Federation) -> Federation:

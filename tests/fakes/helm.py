@@ -18,7 +18,7 @@ from meshkit.backends.base import InstalledChart, Manifest, Ref, Release
 from meshkit.errors import MeshkitError
 
 Condition = Callable[[str], str]
-CONSUL_IMAGE = "docker.io/hashicorp/consul:1.22.7"
+CONSUL_IMAGE = "docker.io/hashicorp/consul"
 PENDING = ("pending-install", "pending-upgrade", "pending-rollback", "uninstalling")
 
 
@@ -74,7 +74,7 @@ class FakeHelm:
         return folder / f"{chart}-{version}.tmp"
 
     def template(self, name: str, namespace: str, chart: Path | str, values: Mapping[str, Any]) -> list[Manifest]:
-        return list(_WORKLOADS[_chart(self.cluster.context, chart).name](name, namespace, values))
+        return list(_manifests(_chart(self.cluster.context, chart), name, namespace, values))
 
     def deliver(self, name: str, namespace: str, chart: Path, values: Mapping[str, Any]) -> None:
         """What Argo CD does: the same objects as ``install``, and no release of Helm's."""
@@ -118,7 +118,6 @@ class FakeHelm:
         self.cluster.faults.check("apply", "secrets")
         where = self.cluster.context
         read = _chart(where, chart)
-        known = read.name
         with self.cluster.lock:
             if not self._namespace_open(namespace):
                 raise MeshkitError(f'{where}: helm: create: failed to create: namespaces "{namespace}" not found')
@@ -135,7 +134,7 @@ class FakeHelm:
             self._charts[namespace, name] = read
             if values.get("connectInject", {}).get("enabled") and not self.cluster.every("CustomResourceDefinition"):
                 self.brings()
-            for manifest in _WORKLOADS[known](name, namespace, values):
+            for manifest in _manifests(read, name, namespace, values):
                 self._put(manifest, values)
             self._releases[namespace, name] = Release("pending-install", revision, "")
         try:
@@ -248,13 +247,23 @@ def _secret_names(values: object) -> Iterator[str]:
                 yield from _secret_names(value)
 
 
+def _manifests(chart: InstalledChart, name: str, namespace: str, values: Mapping[str, Any]) -> Iterator[Manifest]:
+    """What a chart makes; servers whose image the values leave to it run the Consul that it says it installs."""
+    for manifest in _WORKLOADS[chart.name](name, namespace, values):
+        if manifest["kind"] == "StatefulSet":
+            container = manifest["spec"]["template"]["spec"]["containers"][0]
+            container.setdefault("image", f"{CONSUL_IMAGE}:{chart.app_version}")
+        yield manifest
+
+
 def _consul(name: str, namespace: str, values: Mapping[str, Any]) -> Iterator[Manifest]:
     if not isinstance(values.get("global", {}).get("datacenter"), str):
         raise MeshkitError("helm: values don't meet the specifications of the schema: global.datacenter is required")
     server, gateway = values.get("server", {}), values.get("meshGateway", {})
     labels = {"app": "consul", "release": name}
     made = _workload("StatefulSet", _meta("consul-server", namespace, labels | {"component": "server"}), server)
-    made["spec"]["template"]["spec"]["containers"][0]["image"] = values["global"].get("image") or CONSUL_IMAGE
+    if values["global"].get("image"):
+        made["spec"]["template"]["spec"]["containers"][0]["image"] = values["global"]["image"]
     yield made
     if gateway.get("enabled"):
         yield _workload(

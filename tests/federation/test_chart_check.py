@@ -84,13 +84,15 @@ def test_the_primary_needs_no_address_of_its_api_server(world: FakeFederation) -
 
 
 def test_a_registry_needs_to_know_the_image(world: FakeFederation) -> None:
-    """Which Consul a later chart installs is not known, so that image has to be named."""
+    """Which Consul a later chart installs is not known, so that image has to be named, unless an upgrade brought it."""
     later = {"chart_version": "1.9.99", "chart_path": "", "image_registry": "mirror.example"}
     world.federation = replace(world.federation, **later)  # type: ignore[arg-type]
     described = [list(chart_check.described(world.federation, dc)) for dc in world.federation.datacenters]
     assert ["image of Consul" in problem.message for (problem,) in described] == [True, True]
     change(world, values={"global": {"image": "mirror.example/consul:1.22.9"}})
     assert list(chart_check.described(world.federation, world.federation.secondaries[0])) == []
+    upgraded = replace(world.federation.primary, consul_version="1.22.9")
+    assert list(chart_check.described(world.federation, upgraded)) == []
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,8 @@ from typing import Any
 
 from meshkit.consul import image, official, upgrades
 from meshkit.errors import UsageError
-from meshkit.federation import state
+from meshkit.federation import charts, state
+from meshkit.federation.context import Context
 from meshkit.model import DEFAULT_FEDERATION, Datacenter, Federation
 
 
@@ -22,32 +23,35 @@ class Target:
     path: str = ""
 
 
-def resolve(federation: Federation, consul: str, chart: str, path: str) -> Target:
+def resolve(context: Context, consul: str, chart: str, path: str) -> Target:
     """The target of the options; UsageError for versions that do not exist or do not belong together.
 
-    ``path`` is an archive or folder of the official chart, whose version is ``chart`` then.
+    ``path`` is an archive or folder of the official chart, whose version is ``chart`` then. MeshkitError for a chart
+    that has to be looked into and can't be had.
     """
+    federation = context.federation
     if consul and not upgrades.is_version(consul):
         raise UsageError(f"{consul} is no version of Consul", hint="three numbers, such as 1.22.7")
     if not federation.official:
         return _light(consul, chart, path)
     if not chart:
-        return _by_consul(federation, consul)
+        return _by_consul(context, consul)
     if not official.known(chart):
         raise UsageError(
             f"meshkit is not known to work with the official chart {chart}", hint=f"known are {official.ranges()}"
-        )
-    installs = official.consul_version(chart)
-    exact = chart in official.versions()
-    if consul and (consul != installs if exact else upgrades.series(consul) != upgrades.series(installs)):
-        raise UsageError(
-            f"the official chart {chart} installs Consul {installs}, not {consul}", hint="leave out one of the two"
         )
     if federation.chart_path and not path:
         raise UsageError(
             f"the chart came from {federation.chart_path}", hint="name the new one's archive or folder: --chart PATH"
         )
-    return Target(consul or installs, chart, path)
+    installs = _installed(context, chart, path) or consul
+    if not installs:
+        raise UsageError(f"the chart {chart} does not say which Consul it installs", hint="say it: --consul-version")
+    if consul and consul != installs:
+        raise UsageError(
+            f"the official chart {chart} installs Consul {installs}, not {consul}", hint="leave out one of the two"
+        )
+    return Target(installs, chart, path)
 
 
 def command(federation: Federation, target: Target) -> str:
@@ -100,7 +104,16 @@ def _light(consul: str, chart: str, path: str) -> Target:
     return Target(consul)
 
 
-def _by_consul(federation: Federation, consul: str) -> Target:
+def _installed(context: Context, chart: str, path: str) -> str:
+    """The Consul of a chart; one that is newer than those known is looked into, pulled first if it is not at hand."""
+    if chart in official.versions():
+        return official.consul_version(chart)
+    federation = replace(context.federation, chart_version=chart, chart_path=path)
+    found = charts.installs(federation, context.helm(federation.primary.name))
+    return found if upgrades.is_version(found) else ""
+
+
+def _by_consul(context: Context, consul: str) -> Target:
     """The newest known chart that installs a version of Consul."""
     if not consul:
         raise UsageError("to which version?", hint="--consul-version, such as 1.22.7, or --chart-version")
@@ -110,4 +123,4 @@ def _by_consul(federation: Federation, consul: str) -> Target:
             f"no official chart that meshkit knows installs Consul {consul}",
             hint=f"--chart-version, if there is one; known are {official.ranges()}",
         )
-    return resolve(federation, consul, chart, "")
+    return resolve(context, consul, chart, "")

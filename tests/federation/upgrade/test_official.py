@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import shutil
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
-import yaml
 
-from fakes.federation import OFFICIAL, FakeFederation, officially
+from fakes.federation import OFFICIAL, FakeFederation, official_chart, officially
 from meshkit.errors import CombinedError, MeshkitError
 from meshkit.events import Note
 from meshkit.federation import describe, drift, runner
@@ -23,10 +21,7 @@ NEW = Target("2.0.3", "2.0.3")
 @pytest.fixture
 def mesh(tmp_path: Path) -> FakeFederation:
     """Federated with 1.9.11; the repository has 2.0.3 too."""
-    newer = tmp_path / "newer"
-    shutil.copytree(OFFICIAL, newer)
-    described = yaml.safe_load((newer / "Chart.yaml").read_text())
-    (newer / "Chart.yaml").write_text(yaml.safe_dump(described | {"version": "2.0.3", "appVersion": "2.0.3"}))
+    newer = official_chart(tmp_path, "2.0.3", "2.0.3")
     made = FakeFederation()
     made.federation = replace(officially(made.federation), chart_path="")
     for helm in made.wan.helms.values():

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from fakes.federation import described
+from fakes.federation import FakeFederation, described, official_chart
 from meshkit.errors import UsageError
 from meshkit.federation.state import State
 from meshkit.federation.upgrade import target
@@ -19,6 +21,20 @@ OFFICIAL = replace(LIGHT, chart="hashicorp", chart_version="1.9.7")
 FROM_A_PATH = replace(OFFICIAL, chart_path="/srv/consul-1.9.7.tgz")
 
 
+@pytest.fixture
+def resolve(tmp_path: Path) -> Callable[..., Target]:
+    """The target of a federation's options; the repository has a chart that is newer than those known."""
+    mesh, newer = FakeFederation(), official_chart(tmp_path, "1.9.14", "1.22.9")
+    for helm in mesh.wan.helms.values():
+        helm.repository["1.9.14"] = newer
+
+    def resolved(federation: Federation, *options: str) -> Target:
+        mesh.federation = federation
+        return target.resolve(mesh.context(), *options)
+
+    return resolved
+
+
 @pytest.mark.parametrize(
     ("federation", "options", "leads_to"),
     [
@@ -26,15 +42,28 @@ FROM_A_PATH = replace(OFFICIAL, chart_path="/srv/consul-1.9.7.tgz")
         pytest.param(OFFICIAL, ("1.22.7", "", ""), Target("1.22.7", "1.9.11"), id="the newest chart of a Consul"),
         pytest.param(OFFICIAL, ("", "2.0.3", ""), Target("2.0.3", "2.0.3"), id="the Consul of a chart"),
         pytest.param(OFFICIAL, ("1.22.7", "1.9.9", ""), Target("1.22.7", "1.9.9"), id="both, and they agree"),
+        pytest.param(OFFICIAL, ("", "1.9.14", ""), Target("1.22.9", "1.9.14"), id="the Consul that a newer chart says"),
         pytest.param(OFFICIAL, ("1.22.9", "1.9.14", ""), Target("1.22.9", "1.9.14"), id="a newer patch of both"),
         pytest.param(
             FROM_A_PATH, ("", "1.9.11", "/srv/b.tgz"), Target("1.22.7", "1.9.11", "/srv/b.tgz"), id="an archive"
         ),
     ],
 )
-def test_resolve(federation: Federation, options: tuple[str, str, str], leads_to: Target) -> None:
-    """Version, chart and path as the options and the data file have them."""
-    assert target.resolve(federation, *options) == leads_to
+def test_resolve(
+    resolve: Callable[..., Target], federation: Federation, options: tuple[str, str, str], leads_to: Target
+) -> None:
+    """Version, chart and path as the options, the data file and a newer chart have them."""
+    assert resolve(federation, *options) == leads_to
+
+
+@pytest.mark.parametrize("said", ["", "latest"], ids=["nothing", "no version"])
+def test_a_newer_chart_that_does_not_say_its_consul(resolve: Callable[..., Target], tmp_path: Path, said: str) -> None:
+    """Nothing is guessed: it has to be said."""
+    path = str(official_chart(tmp_path, "1.9.15", said))
+    with pytest.raises(UsageError, match=r"1\.9\.15 does not say which Consul") as raised:
+        resolve(OFFICIAL, "", "1.9.15", path)
+    assert "--consul-version" in raised.value.hint
+    assert resolve(OFFICIAL, "1.22.9", "1.9.15", path) == Target("1.22.9", "1.9.15", path)
 
 
 @pytest.mark.parametrize(
@@ -50,14 +79,18 @@ def test_resolve(federation: Federation, options: tuple[str, str, str], leads_to
         pytest.param(OFFICIAL, ("1.22.99", "", ""), "no official chart", id="a Consul that no chart installs"),
         pytest.param(OFFICIAL, ("", "1.0.0", ""), "not known to work", id="an unknown chart"),
         pytest.param(OFFICIAL, ("1.22.0", "1.9.11", ""), "installs Consul 1.22.7, not 1.22.0", id="two that disagree"),
-        pytest.param(OFFICIAL, ("2.0.0", "1.9.14", ""), "installs Consul 1.22", id="a newer patch of another series"),
+        pytest.param(
+            OFFICIAL, ("1.22.8", "1.9.14", ""), "installs Consul 1.22.9, not", id="a newer chart's is another"
+        ),
         pytest.param(FROM_A_PATH, ("1.22.7", "", ""), "the chart came from /srv", id="no archive for the new chart"),
     ],
 )
-def test_refused(federation: Federation, options: tuple[str, str, str], says: str) -> None:
+def test_refused(
+    resolve: Callable[..., Target], federation: Federation, options: tuple[str, str, str], says: str
+) -> None:
     """A wrong call, with a hint, before any cluster is looked at."""
     with pytest.raises(UsageError, match=says) as raised:
-        target.resolve(federation, *options)
+        resolve(federation, *options)
     assert raised.value.hint
 
 
