@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shlex
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -140,6 +141,23 @@ def test_a_chart_that_is_newer_than_those_known(
     assert world.wan.helms["eks"].values("mesh-probe", "consul")["imageConsul"].endswith("/consul:1.22.8")
     assert meshkit("upgrade", *named, "--dry-run").out.splitlines()[-1] == "nothing to change"
     assert meshkit("federate", "aks", "eks", "--dry-run").out.splitlines()[-1] == "nothing to change"
+
+
+@pytest.mark.usefixtures("charts")
+def test_by_gitops(meshkit: Meshkit) -> None:
+    """There federate changes the chart, by the command that the hint has."""
+    assert meshkit("federate", "aks", "eks", "--federation", "shop", "--chart-version", "1.9.10").code == 0
+    identity = State("shop").identity()
+    assert identity
+    State("shop").save_identity(replace(identity.federation, gitops=True))
+    refused = meshkit("upgrade", "--chart-version", "1.9.11")
+    assert refused.code == 1
+    assert "the releases of this federation are GitOps's to upgrade" in refused.err
+    command = refused.err.partition("hint: ")[2].partition(", or ")[0]
+    assert command == "meshkit federate --gitops aks eks --chart-version 1.9.11 --federation shop"
+    result = meshkit(*shlex.split(command)[1:], "--dry-run")
+    assert result.code == 0, result.err
+    assert "~ update description" in result.out
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from meshkit.consul.names import CONSUL_RELEASE, SERVERS
 from meshkit.errors import CombinedError, MeshkitError
 from meshkit.federation import chart_check
 from meshkit.federation.context import Context
-from meshkit.federation.upgrade.target import Target, brought
+from meshkit.federation.upgrade.target import Target, brought, by_gitops
 from meshkit.model import Datacenter
 
 CONTAINER = "consul"
@@ -56,8 +56,7 @@ def plan(context: Context, target: Target) -> tuple[Move, ...]:
     if federation.gitops:
         raise MeshkitError(
             "the releases of this federation are GitOps's to upgrade",
-            hint="meshkit federate --gitops --chart-version VERSION, or values.global.image in mesh.yaml; "
-            "then meshkit render, and commit",
+            hint=by_gitops(federation, target),
         )
     running = context.each(lambda dc: observe(context, dc))
     ordered = (federation.primary, *federation.secondaries)

@@ -55,7 +55,23 @@ def resolve(context: Context, consul: str, chart: str, path: str) -> Target:
 
 
 def command(federation: Federation, target: Target) -> str:
-    """The command that leads to a target, for a hint; the chart decides, since several install the same Consul."""
+    """The command that leads to a target, for a hint."""
+    return f"meshkit upgrade {_options(federation, target)}"
+
+
+def by_gitops(federation: Federation, target: Target) -> str:
+    """The same where others bring the releases, which then are rendered anew."""
+    if not target.chart:
+        return (
+            "values.global.image in mesh.yaml; meshkit render and commit, then meshkit federate, each with -f mesh.yaml"
+        )
+    clusters = (dc.name if dc.name == dc.context else f"{dc.name}={dc.context}" for dc in federation.datacenters)
+    called = f"meshkit federate --gitops {shlex.join(clusters)} {_options(federation, target)}"
+    return f"{called}, or the same in mesh.yaml; while it waits meshkit render, and commit"
+
+
+def _options(federation: Federation, target: Target) -> str:
+    """The chart decides, since several install the same Consul."""
     if target.path:
         words = f"--chart {shlex.quote(target.path)}"
     elif target.chart:
@@ -63,7 +79,7 @@ def command(federation: Federation, target: Target) -> str:
     else:
         words = f"--consul-version {target.consul}"
     alone = federation.name == DEFAULT_FEDERATION and len(state.known()) <= 1
-    return f"meshkit upgrade {words}" + ("" if alone else f" --federation {federation.name}")
+    return words if alone else f"{words} --federation {federation.name}"
 
 
 def brought(federation: Federation, datacenter: Datacenter, target: Target) -> Datacenter:

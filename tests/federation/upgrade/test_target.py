@@ -112,6 +112,15 @@ def test_command(federation: Federation, aim: Target, words: str) -> None:
     assert target.command(federation, aim) == f"meshkit upgrade {words}"
 
 
+def test_by_gitops() -> None:
+    """Clusters are named, with their names where the contexts have others; the light chart has an image alone."""
+    aks, eks = OFFICIAL.datacenters
+    federation = replace(OFFICIAL, datacenters=(aks, replace(eks, context="my eks")))
+    hint = target.by_gitops(federation, Target("2.0.3", "2.0.3"))
+    assert hint.startswith("meshkit federate --gitops aks 'eks=my eks' --chart-version 2.0.3, or ")
+    assert target.by_gitops(LIGHT, Target("1.22.8")).startswith("values.global.image in mesh.yaml; ")
+
+
 def test_command_on_a_machine_that_knows_several() -> None:
     """Each has to be named there, also the one with the usual name."""
     for name in ("mesh", "shop"):
