@@ -1,4 +1,4 @@
-"""The custom resources of a cluster that hang on its Consul: all of Consul's own kinds, and its Gateways.
+"""The custom resources of a cluster that hang on its Consul: all of Consul's own kinds, its Gateways and their routes.
 
 Kinds are read from their definitions, so those of another chart version are found too. The chart's definitions are
 templates: Helm deletes them with the release, and with each definition all that is of its kind, whoever made it.
@@ -6,8 +6,8 @@ templates: Helm deletes them with the release, and with each definition all that
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass, replace
 
 from meshkit.backends.base import Kube, Manifest, Ref
 from meshkit.consul.names import CONSUL_RELEASE
@@ -42,13 +42,22 @@ class Definition:
 
 @dataclass(frozen=True)
 class Custom:
-    """One object of such a kind. ``ours`` are meshkit's and the chart's own; the others are somebody's."""
+    """One object of such a kind. ``ours`` are meshkit's and the chart's own; the others are somebody's.
+
+    What ``stays`` is only to lose Consul's finalizer.
+    """
 
     ref: Ref
     kind: str
     finalizers: tuple[str, ...]
     going: bool
     ours: bool
+    stays: bool = False
+
+    @property
+    def others_finalizers(self) -> tuple[str, ...]:
+        """Those that are not Consul's."""
+        return tuple(name for name in self.finalizers if not name.endswith(GROUP))
 
     def __str__(self) -> str:
         """As a person names it."""
@@ -69,15 +78,24 @@ def release_of(manifest: Manifest) -> str:
 
 
 def hanging(kube: Kube, known: Sequence[Definition], releases: Collection[str]) -> Iterator[Custom]:
-    """What has to go before these releases do: objects of their kinds, and the Gateways that their Consul serves."""
+    """What has to go, or be let go, before these releases do.
+
+    All that is of their kinds goes. Of kinds of the Gateway API that outlive them, classes and Gateways that their
+    Consul serves go too; a route stays, since it may lead through another controller's Gateway as well.
+    """
     classes = _classes(kube, known)
     for definition in known:
-        if definition.is_consuls and definition.release in releases:
-            yield from _of(kube, definition)
-        elif definition.kind == "GatewayClass":
-            yield from (c for c in _of(kube, definition) if classes[c.ref.name] == GATEWAY_CONTROLLER)
-        elif definition.kind == "Gateway":
-            yield from (_custom(definition, m) for m in _served(kube, definition, classes))
+        goes = definition.release in releases
+        if definition.group == GATEWAY_GROUP:
+            goes = goes and bool(definition.release)  # without a release these may be anybody's
+        elif not goes:
+            continue
+        for item in _list(kube, definition.path):
+            custom = _custom(definition, item)
+            if goes or classes.get(_class(definition, item)) == GATEWAY_CONTROLLER:
+                yield custom
+            elif custom.others_finalizers != custom.finalizers:
+                yield replace(custom, stays=True)
 
 
 def foreign(kube: Kube, known: Sequence[Definition], releases: Collection[str]) -> tuple[str, ...]:
@@ -94,14 +112,11 @@ def _classes(kube: Kube, known: Sequence[Definition]) -> dict[str, str]:
     return {item["metadata"]["name"]: (item.get("spec") or {}).get("controllerName", "") for item in items}
 
 
-def _served(kube: Kube, definition: Definition, classes: Mapping[str, str]) -> Iterator[Manifest]:
-    for item in _list(kube, definition.path):
-        if classes.get((item.get("spec") or {}).get("gatewayClassName", "")) == GATEWAY_CONTROLLER:
-            yield item
-
-
-def _of(kube: Kube, definition: Definition) -> Iterator[Custom]:
-    return (_custom(definition, item) for item in _list(kube, definition.path))
+def _class(definition: Definition, item: Manifest) -> str:
+    """The gateway class that an object is, or is of; empty for what is neither class nor Gateway."""
+    if definition.kind == "GatewayClass":
+        return str(item["metadata"]["name"])
+    return str((item.get("spec") or {}).get("gatewayClassName", "")) if definition.kind == "Gateway" else ""
 
 
 def _list(kube: Kube, path: str) -> Sequence[Manifest]:

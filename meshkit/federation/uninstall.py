@@ -16,7 +16,6 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from meshkit.backends.base import Kube, Ref
 from meshkit.consul.names import CONSUL_OBJECTS, CONSUL_RELEASE
-from meshkit.consul.resources import GROUP
 from meshkit.errors import DeadlineError, MeshkitError, NotFoundError, UnreachableError
 from meshkit.events import Note, Progress
 from meshkit.federation import controller, custom_resources
@@ -48,7 +47,7 @@ def theirs(context: Context, datacenters: Iterable[Datacenter]) -> dict[str, tup
 
     def found(dc: Datacenter) -> tuple[str, ...]:
         try:
-            return tuple(str(custom) for custom in _hanging(context, dc) if not custom.ours)
+            return tuple(str(custom) for custom in _hanging(context, dc) if not (custom.ours or custom.stays))
         except UnreachableError:
             return ()
 
@@ -85,14 +84,14 @@ def refuse_foreign(context: Context, datacenters: Iterable[Datacenter]) -> None:
 
 
 def let_go(context: Context, dc: Datacenter) -> None:
-    """Delete all custom resources that hang on this datacenter's Consul, and return when they are gone."""
+    """Delete the custom resources that hang on this datacenter's Consul, and return when it holds none any more."""
     kube = context.kube[dc.name]
     found = tuple(_hanging(context, dc))
     if not found:
         return
-    context.observe(Progress(TASK, f"{len(found)} custom resources are deleted", dc.name))
+    context.observe(Progress(TASK, f"{len(found)} custom resources are let go", dc.name))
     for custom in found:
-        if not custom.going:
+        if not (custom.going or custom.stays):
             kube.delete(custom.ref)
     if controller.is_available(kube, dc.namespace):
         try:
@@ -104,14 +103,17 @@ def let_go(context: Context, dc: Datacenter) -> None:
     force(context, dc)
 
 
-def force(context: Context, dc: Datacenter) -> None:
-    """Take Consul's finalizers away from what is being deleted, with the controller gone for sure."""
+def force(context: Context, dc: Datacenter, *, stuck: bool = False) -> None:
+    """Take Consul's finalizers away, with the controller gone for sure, and wait until what is being deleted is gone.
+
+    ``stuck``: only what is of kinds whose definitions are being deleted.
+    """
     kube = context.kube[dc.name]
     _remove_webhooks(kube, dc)
     _stop_controller(context, dc)
 
     def pending() -> str:
-        found = tuple(_hanging(context, dc))
+        found = tuple(_hanging(context, dc, stuck=stuck))
         for custom in found:
             _release_finalizers(kube, custom)
         return _left(found)
@@ -126,7 +128,7 @@ def remove_rest(context: Context, dc: Datacenter) -> None:
     """What neither the release nor its hooks take along. Definitions may still be going, after a killed run."""
     kube, namespace = context.kube[dc.name], dc.namespace
     if any(definition.going for definition in _ours(kube, dc)):
-        force(context, dc)
+        force(context, dc, stuck=True)
     _remove_webhooks(kube, dc)
     kube.delete(Ref("Lease", controller.LOCK, namespace))
     for ref in _rest(kube, namespace):
@@ -150,11 +152,12 @@ def _rest(kube: Kube, namespace: str) -> Iterator[Ref]:
             yield Ref(kind, found["metadata"]["name"], namespace)
 
 
-def _hanging(context: Context, dc: Datacenter) -> Iterator[Custom]:
+def _hanging(context: Context, dc: Datacenter, *, stuck: bool = False) -> Iterator[Custom]:
     kube = context.kube[dc.name]
+    known = [definition for definition in custom_resources.definitions(kube) if definition.going or not stuck]
     # Argo CD renders charts, so that Helm's annotations are on nothing.
     releases = {_release(dc), ""} if context.federation.gitops else {_release(dc)}
-    return custom_resources.hanging(kube, custom_resources.definitions(kube), releases)
+    return custom_resources.hanging(kube, known, releases)
 
 
 def _ours(kube: Kube, dc: Datacenter) -> list[custom_resources.Definition]:
@@ -200,10 +203,9 @@ def _stop_controller(context: Context, dc: Datacenter) -> None:
 
 
 def _release_finalizers(kube: Kube, custom: Custom) -> None:
-    kept = [name for name in custom.finalizers if not name.endswith(GROUP)]
-    if len(kept) < len(custom.finalizers):
+    if custom.others_finalizers != custom.finalizers:
         try:
-            kube.patch(custom.ref, {"metadata": {"finalizers": kept}})
+            kube.patch(custom.ref, {"metadata": {"finalizers": list(custom.others_finalizers)}})
         except NotFoundError:
             return  # gone between two looks
         except MeshkitError as error:

@@ -107,10 +107,16 @@ class FakeController:
             for resource in self._cluster.every(kind):
                 if self._is_due(resource):
                     self._reconcile(resource)
-        for kind in ("Gateway", "GatewayClass"):
-            for gateway in self._cluster.every(kind):
-                if gateway["metadata"].get("deletionTimestamp"):
-                    self._release(gateway)
+        for kind in ("HTTPRoute", "Gateway", "GatewayClass"):
+            for found in self._cluster.every(kind):
+                if found["metadata"].get("deletionTimestamp") or self._is_orphan(found):
+                    self._release(found)
+
+    def _is_orphan(self, found: Manifest) -> bool:
+        """Whether an object is a route whose Gateways are all being deleted: its controller lets go of those."""
+        parents = [ref["name"] for ref in found["spec"].get("parentRefs", ())]
+        gateways = [g for g in self._cluster.every("Gateway") if g["metadata"]["name"] in parents]
+        return bool(gateways) and all(gateway["metadata"].get("deletionTimestamp") for gateway in gateways)
 
     def _is_due(self, resource: Manifest) -> bool:
         meta = resource["metadata"]
@@ -136,5 +142,5 @@ class FakeController:
         meta = resource["metadata"]
         kept = [name for name in meta.get("finalizers") or () if not name.endswith(resources.GROUP)]
         self._cluster.put(resource | {"metadata": meta | {"finalizers": kept}})
-        if not kept:
+        if meta.get("deletionTimestamp") and not kept:
             self._cluster.remove(Ref(resource["kind"], meta["name"], meta.get("namespace", "")))

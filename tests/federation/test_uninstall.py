@@ -73,7 +73,7 @@ def destroy(mesh: FakeFederation, **options: Any) -> None:
 
 
 def gateway_api(cluster: FakeCluster, *, release: bool) -> None:
-    """The Gateway API's kinds, with a class of Consul's and one of another controller, and a Gateway of each."""
+    """The Gateway API's kinds, with a class, a Gateway and a route of Consul's and of another controller."""
     notes = controllers.HELM if release else {}
     for kind, plural in GATEWAYS.items():
         made = definition(kind, plural, annotations=notes)
@@ -86,6 +86,14 @@ def gateway_api(cluster: FakeCluster, *, release: bool) -> None:
         cluster.put({"kind": "GatewayClass", "metadata": metadata, "spec": {"controllerName": who}})
         metadata = {"name": f"of-{name}", "namespace": "shop", "finalizers": [LET_GO] if name == "consul" else []}
         cluster.put({"kind": "Gateway", "metadata": metadata, "spec": {"gatewayClassName": name}})
+        metadata = metadata | {"name": f"to-{name}"}
+        cluster.put({"kind": "HTTPRoute", "metadata": metadata, "spec": {"parentRefs": [{"name": f"of-{name}"}]}})
+
+
+def only_consuls(cluster: FakeCluster) -> None:
+    """Take away what is of the other controller."""
+    for ref in (Ref("HTTPRoute", "to-nginx", "shop"), Ref("Gateway", "of-nginx", "shop"), Ref("GatewayClass", "nginx")):
+        cluster.remove(ref)
 
 
 def test_nothing_is_left(mesh: FakeFederation, controller: FakeController) -> None:
@@ -251,12 +259,26 @@ def test_what_git_brings_back(mesh: FakeFederation, cluster: FakeCluster) -> Non
     assert raised.value.hint == "take them out of git: what keeps it would only bring them back"
 
 
-def test_gateways(mesh: FakeFederation, cluster: FakeCluster) -> None:
-    """Consul's Gateways and its class go, and none of another controller's, whose kinds the release does not own."""
+@pytest.mark.parametrize("away", [False, True])
+def test_gateways(mesh: FakeFederation, controller: FakeController, *, away: bool) -> None:
+    """Where the release does not own their kinds Consul's Gateways and class go, and nothing of another controller's.
+
+    Routes stay, as they may lead through Gateways of both; none keeps a finalizer that nobody would take away.
+    """
+    cluster = mesh.clusters["aks"]
     gateway_api(cluster, release=False)
+    if away:
+        controller.stop()
     destroy(mesh)
-    left = [each for each in cluster.everything() if each.startswith("Gateway")]
-    assert left == ["Gateway shop/of-nginx", "GatewayClass /nginx"]
+    left = [each for each in cluster.everything() if each.startswith(("Gateway", "HTTPRoute"))]
+    assert left == [
+        "Gateway shop/of-nginx",
+        "GatewayClass /nginx",
+        "HTTPRoute shop/to-consul",
+        "HTTPRoute shop/to-nginx",
+    ]
+    assert [route["metadata"]["finalizers"] for route in cluster.every("HTTPRoute")] == [[], []]
+    assert [e.text for e in mesh.events if isinstance(e, Note)] == []
 
 
 def test_gateways_of_others(mesh: FakeFederation, cluster: FakeCluster) -> None:
@@ -269,11 +291,14 @@ def test_gateways_of_others(mesh: FakeFederation, cluster: FakeCluster) -> None:
     assert {name: found.everything() for name, found in mesh.clusters.items()} == before
 
 
-def test_gateways_go_with_their_kinds(mesh: FakeFederation, cluster: FakeCluster) -> None:
-    """Without others the release takes the Gateway API's kinds along."""
+@pytest.mark.parametrize("away", [False, True])
+def test_gateways_go_with_their_kinds(mesh: FakeFederation, controller: FakeController, *, away: bool) -> None:
+    """Without others the release takes the Gateway API's kinds along, and no route's finalizer keeps them."""
+    cluster = mesh.clusters["aks"]
     gateway_api(cluster, release=True)
-    for ref in (Ref("Gateway", "of-nginx", "shop"), Ref("GatewayClass", "nginx")):
-        cluster.remove(ref)
+    only_consuls(cluster)
+    if away:
+        controller.stop()
     destroy(mesh)
     assert cluster.everything() == pristine("aks")
 
@@ -294,6 +319,17 @@ def test_what_is_said_before(mesh: FakeFederation, cluster: FakeCluster) -> None
         "serviceintentions shop/aks-cart, serviceintentions shop/b, serviceintentions shop/c and 1 more"
     )
     assert list(notes(mesh)) == [("aks", text)]
+
+
+def test_routes_are_said_before(mesh: FakeFederation, cluster: FakeCluster) -> None:
+    """Those that go with the kinds of the release are named, whether or not Consul holds them."""
+    gateway_api(cluster, release=True)
+    only_consuls(cluster)
+    metadata = {"name": "unused", "namespace": "shop"}
+    cluster.put({"kind": "HTTPRoute", "metadata": metadata, "spec": {}})
+    uninstall.announce(mesh.context(), (mesh.federation.primary,))
+    ((_, text),) = notes(mesh)
+    assert "gateway shop/of-consul, httproute shop/to-consul, httproute shop/unused" in text
 
 
 def test_nothing_to_say(mesh: FakeFederation) -> None:

@@ -148,7 +148,7 @@ def mend(context: Context, found: Leftovers) -> None:
     for hook in found.dangling:
         kube.delete(hook.ref)
     if found.stuck:
-        uninstall.force(context, dc)
+        uninstall.force(context, dc, stuck=True)
         context.wait(TASK, dc.name, lambda: _still_there(kube, found.stuck), timeout_s=uninstall.FORCED_S)
     if not found.installed:
         kube.delete(Ref("Lease", controller.LOCK, dc.namespace))

@@ -57,9 +57,9 @@ def webhooks(service: str = "consul", **metadata: Any) -> dict[str, Any]:
     return {"kind": "MutatingWebhookConfiguration", "metadata": metadata, "webhooks": [hook]}
 
 
-def gateway_kind(plural: str, **annotations: str) -> dict[str, Any]:
+def gateway_kind(plural: str, kind: str = "Gateway", **annotations: str) -> dict[str, Any]:
     """A definition of the Gateway API's."""
-    made = definition("Gateway", plural, annotations=annotations)
+    made = definition(kind, plural, annotations=annotations)
     group = {"group": "gateway.networking.k8s.io"}
     metadata = made["metadata"] | {"name": f"{plural}.gateway.networking.k8s.io"}
     return made | {"metadata": metadata, "spec": made["spec"] | group}
@@ -200,6 +200,24 @@ def test_definitions_stuck_in_deletion(world: FakeFederation, cluster: FakeClust
     assert cluster.find(INTENTIONS) is None
     assert cluster.every("ServiceIntentions") == []
     assert preflight.plan(world.context()) == ()
+
+
+def test_routes_stuck_in_deletion(world: FakeFederation, cluster: FakeCluster) -> None:
+    """A route that no controller lets go of keeps its definition; Gateways whose kind is another's are left alone."""
+    held = {"namespace": "default", "finalizers": ["gateway-finalizer.consul.hashicorp.com"]}
+    cluster.put(gateway_kind("httproutes", "HTTPRoute", **HELM))
+    cluster.put({"kind": "HTTPRoute", "metadata": {"name": "cart", **held}, "spec": {}})
+    for plural, kind in (("gatewayclasses", "GatewayClass"), ("gateways", "Gateway")):
+        cluster.put(gateway_kind(plural, kind))
+    who = {"controllerName": "consul.hashicorp.com/gateway-controller"}
+    cluster.put({"kind": "GatewayClass", "metadata": {"name": "consul"}, "spec": who})
+    cluster.put({"kind": "Gateway", "metadata": {"name": "in", **held}, "spec": {"gatewayClassName": "consul"}})
+    cluster.delete(Ref(DEFINITION, "httproutes.gateway.networking.k8s.io"))
+    cluster.list("Namespace")
+    preflight.act(world.context())
+    assert cluster.every("HTTPRoute") == []
+    assert [kind["spec"]["names"]["kind"] for kind in cluster.every(DEFINITION)] == ["GatewayClass", "Gateway"]
+    assert [gateway["metadata"]["finalizers"] for gateway in cluster.every("Gateway")] == [held["finalizers"]]
 
 
 def test_data_of_an_earlier_consul(world: FakeFederation, cluster: FakeCluster) -> None:
