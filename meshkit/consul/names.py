@@ -21,6 +21,9 @@ TOKENS = {
 }
 """Token's name to Secret; each Secret has the key ``token``."""
 
+DOMAIN = "consul"
+"""The last part of every name in the mesh and in its servers' certificates."""
+
 CONSUL_CHART = "consul"
 CONSUL_RELEASE, PROBE_RELEASE = "consul", "mesh-probe"
 SERVERS, GATEWAY, PROBE = "consul-server", "consul-mesh-gateway", "mesh-probe"

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 from meshkit.consul import keys, official, values
 from meshkit.consul.names import CONSUL_RELEASE
 from meshkit.errors import MeshkitError
-from meshkit.federation import charts, releases
+from meshkit.federation import charts, releases, server_names
 from meshkit.federation.context import Context
 from meshkit.model import Datacenter, Federation
 
@@ -64,6 +64,7 @@ def described(federation: Federation, datacenter: Datacenter) -> Iterator[Meshki
             f"datacenters.{name}.values.{'.'.join(unknown.where)}: the official chart {version} has no such value",
             hint=meant,
         )
+    yield from server_names.problems(datacenter)
     if not _is_json_object(datacenter):
         yield MeshkitError(
             f"datacenters.{name}.values.server.extraConfig is no JSON object", hint="such as '{\"log_json\": true}'"

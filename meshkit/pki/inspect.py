@@ -65,7 +65,7 @@ def faults(pem: str, wanted: Sans, ca_pem: str, now: datetime) -> Iterator[str]:
     except (InvalidSignature, *UNREADABLE):
         yield "it is not signed by the federation's CA"
     if set(info.sans.dns) != set(wanted.dns) or set(info.sans.ip) != set(wanted.ip):
-        yield "its names are not those of the profile"
+        yield "its names are not those of profile and values"
     if now < info.not_before:
         yield f"it begins on {info.not_before:%Y-%m-%d}, which is not yet"
     elif info.share_left(now) <= 0:

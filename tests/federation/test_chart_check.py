@@ -57,6 +57,26 @@ WRONG: dict[str, tuple[dict[str, Any], str, str]] = {
         "datacenters.eks.values.server.extraConfig is no JSON object",
         "log_json",
     ),
+    "another domain": (
+        {"values": {"global": {"domain": "mesh"}}},
+        "datacenters.eks.values.global.domain: meshkit's certificates are for the domain consul alone",
+        "leave it out",
+    ),
+    "names of the certificate that are no list": (
+        {"values": {"global": {"tls": {"serverAdditionalDNSSANs": "consul.example.com"}}}},
+        "datacenters.eks.values.global.tls.serverAdditionalDNSSANs: expected a list of DNS names",
+        "names of the server certificate",
+    ),
+    "a name of the certificate that is none": (
+        {"values": {"global": {"tls": {"serverAdditionalDNSSANs": ["https://consul.example.com"]}}}},
+        "datacenters.eks.values.global.tls.serverAdditionalDNSSANs: expected a list of DNS names",
+        "names of the server certificate",
+    ),
+    "an address of the certificate that is none": (
+        {"values": {"global": {"tls": {"serverAdditionalIPSANs": ["consul.example.com"]}}}},
+        "datacenters.eks.values.global.tls.serverAdditionalIPSANs: expected a list of IP addresses",
+        "names of the server certificate",
+    ),
     "an API server that nobody else reaches": (
         {"api_server": ""},
         "eks: the kubeconfig's address of its API server is this machine's own; the primary's servers need another",
@@ -74,6 +94,13 @@ def test_a_description_that_does_not_fit(
     ((said, advice),) = found(world)
     assert said == message
     assert hint in advice
+
+
+def test_names_that_the_certificate_gets(world: FakeFederation) -> None:
+    """The chart's own domain, and names of one's own."""
+    tls = {"serverAdditionalDNSSANs": ["consul.example.com", "*.example.com"], "serverAdditionalIPSANs": ["::1"]}
+    change(world, values={"global": {"domain": "consul", "tls": tls}})
+    assert found(world) == []
 
 
 def test_the_primary_needs_no_address_of_its_api_server(world: FakeFederation) -> None:

@@ -9,7 +9,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from meshkit.consul import official, upgrades
-from meshkit.consul.names import CONSUL_RELEASE, LEGAL_NAME
+from meshkit.consul.names import CONSUL_RELEASE, DOMAIN, LEGAL_NAME
+from meshkit.consul.values import at
 from meshkit.errors import MeshkitError
 from meshkit.federation.adopt.compare import mark
 from meshkit.federation.adopt.installation import Installation
@@ -86,6 +87,12 @@ def _settings(one: Installation) -> Iterator[MeshkitError]:
         yield MeshkitError(
             f"{where}: there is no gossip key of 32 bytes",
             hint="give it the other's: consul keyring -install and -use, then global.gossipEncryption.secretName",
+        )
+    domain = at(one.values, "global.domain")
+    if domain not in (None, DOMAIN):
+        yield MeshkitError(
+            f"{where}: its domain is {domain}",
+            hint=f"meshkit's certificates are for {DOMAIN} alone: helm upgrade with global.domain: {DOMAIN}",
         )
     for path, what in _UNSUPPORTED.items():
         if what and one.has(path):

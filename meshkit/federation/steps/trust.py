@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from meshkit.backends.base import Manifest, Ref
 from meshkit.consul.names import CONSUL_RELEASE, SERVER_API
 from meshkit.errors import MeshkitError
-from meshkit.federation import objects
+from meshkit.federation import objects, server_names
 from meshkit.federation.change import Change
 from meshkit.federation.context import Context
 from meshkit.model import Datacenter
@@ -115,7 +115,7 @@ def _issue(context: Context, datacenter: Datacenter) -> None:
     if authority is None:
         raise MeshkitError(f"the state directory {context.state.path} changed while it was in use", hint="run again")
     profile = profiles.load("server")
-    sans = _sans(profile, datacenter)
+    sans = server_names.sans(profile, datacenter)
     name = profile.common_name.format(**_placeholders(datacenter))
     context.state.save_server_certificate(datacenter.name, *authority.issue(profile, sans, name, context.clock.now()))
 
@@ -125,12 +125,8 @@ def _certificate_fault(context: Context, datacenter: Datacenter) -> str:
     server, certificate = context.state.server_certificate(datacenter.name), context.state.ca_certificate()
     if server is None or certificate is None:
         return "there is none"
-    sans = _sans(profiles.load("server"), datacenter)
+    sans = server_names.sans(profiles.load("server"), datacenter)
     return "; ".join(inspect.faults(server[0], sans, certificate, context.clock.now()))
-
-
-def _sans(profile: profiles.CertProfile, datacenter: Datacenter) -> profiles.Sans:
-    return profile.sans(datacenter=datacenter.name, release=CONSUL_RELEASE, namespace=datacenter.namespace)
 
 
 def _placeholders(datacenter: Datacenter) -> dict[str, str]:

@@ -70,6 +70,7 @@ REASONS = {
     ),
     "no Helm release": (lambda one: replace(one, chart=None, values={}), "eks: Helm knows no release"),
     "another release name": (lambda one: replace(one, release="mesh", prefix="mesh-consul"), "its release is mesh"),
+    "another domain": (with_values(**{"global": {"domain": "mesh"}}), "eks: its domain is mesh"),
     "secrets in Vault": (
         with_values(**{"global": {"secretsBackend": {"vault": {"enabled": True}}}}),
         "eks: its secrets are in Vault",

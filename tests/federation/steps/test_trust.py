@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -12,7 +13,7 @@ from meshkit.backends.base import Ref
 from meshkit.consul import names
 from meshkit.federation import runner
 from meshkit.federation.steps import trust
-from meshkit.pki import inspect
+from meshkit.pki import inspect, profiles
 
 YEAR = timedelta(days=365)
 
@@ -101,9 +102,26 @@ def test_certificate_whose_names_are_no_longer_those_of_the_profile(mesh: FakeFe
     mesh.state.save_server_certificate("eks", *other)
     (change,) = trust.plan(mesh.context())
     assert (change.action, change.datacenter) == ("replace", "eks")
-    assert change.why == "its names are not those of the profile"
+    assert change.why == "its names are not those of profile and values"
     trust.act(mesh.context())
     assert trust.plan(mesh.context()) == ()
+
+
+def test_names_of_the_users_values(mesh: FakeFederation) -> None:
+    """What the official chart's own job would have put into a certificate is issued, and again when it changes."""
+    profile = profiles.load("server").sans(datacenter="eks", release="consul", namespace="consul")
+    for dns, ip in ((["consul.example.com", "localhost"], ["::1", "2001:DB8::0:1"]), ([], []), (["*.example.com"], [])):
+        tls = {"serverAdditionalDNSSANs": dns, "serverAdditionalIPSANs": ip}
+        aks, eks = mesh.federation.datacenters
+        eks = replace(eks, values={"global": {"tls": tls}})
+        mesh.federation = replace(mesh.federation, datacenters=(aks, eks))
+        (change,) = (change for change in trust.plan(mesh.context()) if change.action == "replace")
+        assert (change.datacenter, change.why) == ("eks", "its names are not those of profile and values")
+        trust.act(mesh.context())
+        assert trust.plan(mesh.context()) == ()
+        found = inspect.inspect(value(mesh, "eks", names.SERVER_CERT, "tls.crt")).sans
+        assert found.dns == (*profile.dns, *(name for name in dns if name != "localhost"))
+        assert found.ip == (*profile.ip, *(["2001:db8::1"] if ip else []))
 
 
 @pytest.mark.parametrize("secret", sorted({names.CA, names.SERVER_CERT, names.GOSSIP, names.TOKENS["agent"]}))
