@@ -2,6 +2,7 @@
 
 Argo CD renders a chart as ``helm template`` does and applies what comes out: there is no Helm release afterwards. What
 controllers write into the objects (the webhooks' caBundle, which the injector sets itself) is not to be taken back.
+A Job that the official chart deletes when it is done would be brought back for ever, so the chart is told of Argo CD.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from meshkit.backends.base import Manifest
+from meshkit.consul.values import Values, merge
 from meshkit.federation.gitops.rendering import Delivery, Rendering
 from meshkit.federation.gitops.repository import Repository
 
@@ -20,6 +22,8 @@ CABUNDLES = {
     "jqPathExpressions": [".webhooks[]?.clientConfig.caBundle"],
 }
 VALIDATING = CABUNDLES | {"kind": "ValidatingWebhookConfiguration"}
+OF_CHART: Values = {"global": {"argocd": {"enabled": True}}}
+"""Makes the Job ``server-acl-init`` a hook of Argo CD's, and changes nothing else in the official chart."""
 
 
 def applications(rendering: Rendering, repository: Repository) -> Iterator[Manifest]:
@@ -44,7 +48,8 @@ def applications(rendering: Rendering, repository: Repository) -> Iterator[Manif
 
 
 def _source(delivery: Delivery, repository: Repository) -> dict[str, Any]:
-    source, helm = delivery.source, {"releaseName": delivery.release, "valuesObject": delivery.values}
+    values = merge(OF_CHART, delivery.values) if delivery.official else delivery.values
+    source, helm = delivery.source, {"releaseName": delivery.release, "valuesObject": values}
     if source.local:
         return {
             "repoURL": repository.url,

@@ -47,11 +47,12 @@ class Source:
 
 @dataclass(frozen=True)
 class Delivery:
-    """One Helm release."""
+    """One Helm release; ``official``: its chart is Consul's official one."""
 
     release: str
     source: Source
     values: Values
+    official: bool = False
 
 
 @dataclass(frozen=True)
@@ -89,6 +90,7 @@ def _datacenter(
         CONSUL_RELEASE,
         consul_source(federation),
         values.consul_values(federation, datacenter, addresses, fingerprint),
+        official=federation.official,
     )
     probe = Delivery(
         PROBE_RELEASE,

@@ -11,8 +11,9 @@ import yaml
 
 from fakes.federation import FakeFederation
 from meshkit.consul import names
+from meshkit.consul.values import merge
 from meshkit.errors import UsageError
-from meshkit.federation.gitops import files, rendering
+from meshkit.federation.gitops import argocd, files, rendering
 from meshkit.federation.gitops.files import Form
 from meshkit.federation.gitops.rendering import PENDING, Rendering
 from meshkit.federation.gitops.repository import Repository
@@ -37,6 +38,11 @@ def rendered(mesh: FakeFederation) -> tuple[Rendering, ...]:
 def of_official(world: FakeFederation) -> tuple[Rendering, ...]:
     world.federation = official(world.federation)
     return rendering.gather(world.context(), GIVEN)
+
+
+def with_values(one: Rendering, values: dict[str, Any]) -> Rendering:
+    consul, probe = one.deliveries
+    return replace(one, deliveries=(replace(consul, values=merge(consul.values, values)), probe))
 
 
 def loaded(text: str) -> list[dict[str, Any]]:
@@ -147,6 +153,23 @@ def test_argocd_with_the_official_chart(of_official: tuple[Rendering, ...]) -> N
     assert source["repoURL"] == "https://helm.releases.hashicorp.com"
     assert consul["spec"]["ignoreDifferences"][0]["kind"] == "MutatingWebhookConfiguration"
     assert "RespectIgnoreDifferences=true" in consul["spec"]["syncPolicy"]["syncOptions"]
+
+
+def test_argocd_is_told_to_the_official_chart(of_official: tuple[Rendering, ...], mesh: FakeFederation) -> None:
+    """Its Job that ends by being deleted is a hook then; the user's word is the last, and no other chart takes it."""
+    for application, delivery in zip(
+        loaded(files.printed(of_official, "argocd", REPOSITORY)["aks/argocd.yaml"]),
+        of_official[0].deliveries,
+        strict=True,
+    ):
+        given = application["spec"]["source"]["helm"]["valuesObject"]
+        told = given.get("global", {}).pop("argocd", None)
+        assert (given, told) == (delivery.values, {"enabled": True} if delivery.release == "consul" else None)
+    theirs = {"global": {"argocd": {"enabled": False}}}
+    (application, _) = argocd.applications(with_values(of_official[0], theirs), REPOSITORY)
+    assert application["spec"]["source"]["helm"]["valuesObject"]["global"]["argocd"] == {"enabled": False}
+    for application in argocd.applications(rendering.gather(mesh.context(), {})[0], REPOSITORY):
+        assert "argocd" not in application["spec"]["source"]["helm"]["valuesObject"].get("global", {})
 
 
 def test_flux(of_official: tuple[Rendering, ...]) -> None:
