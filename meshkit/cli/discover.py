@@ -44,9 +44,10 @@ def discover(
       kubectl label namespace kube-system env=prod       (a tag for everybody)
       KUBECONFIG=~/.kube/aks:~/.kube/eks meshkit discover
     """
+    from meshkit.federation import inventory
     from meshkit.report import inventory as report
 
-    found = taken(tag or (), namespace or DEFAULT_NAMESPACE, timeout)
+    found = inventory.each_once(taken(tag or (), namespace or DEFAULT_NAMESPACE, timeout))
     if output == "json":
         console.print_json(report.as_json(found))
         return

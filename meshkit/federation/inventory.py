@@ -8,7 +8,7 @@ file of this machine's own comes last and wins.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -41,11 +41,10 @@ class Inventory:
         """Each of the contexts with what was seen of it within the deadline, all asked at the same time."""
         looks = {bare.context: partial(self._look, bare) for bare in contexts}
         seen, unseen = together(self.clock, looks, self.timeout_s)
-        found = [
+        return tuple(
             seen.get(bare.context) or replace(bare, error=unseen[bare.context].removeprefix(f"{bare.context}: "))
             for bare in contexts
-        ]
-        return tuple(_without_doubles(found))
+        )
 
     def _look(self, bare: Candidate) -> Candidate:
         kube = self.open(bare.context)
@@ -102,14 +101,26 @@ def _reason(datacenter: Datacenter, seen: ClusterFacts) -> str:
     return f"{lines[0]}{more}" if lines else ""
 
 
-def _without_doubles(found: Iterable[Candidate]) -> Iterable[Candidate]:
-    """A cluster under two contexts can join under one: the first."""
+def doubles(found: Sequence[Candidate], known: Collection[str] = ()) -> dict[str, str]:
+    """Contexts that lead to the same cluster as another one, with that one.
+
+    It is the one that is ``known``, else the first in whose way nothing stands.
+    """
     first: dict[str, str] = {}
-    for each in found:
-        if each.uid and each.can_join and first.setdefault(each.uid, each.context) != each.context:
-            yield replace(each, reason=f"it is the same cluster as {first[each.uid]}")
-        else:
-            yield each
+    for each in sorted(found, key=lambda each: (each.context not in known, bool(each.reason))):
+        first.setdefault(each.uid, each.context)
+    return {each.context: first[each.uid] for each in found if each.uid and first[each.uid] != each.context}
+
+
+def each_once(found: Sequence[Candidate]) -> tuple[Candidate, ...]:
+    """The same, where a cluster under two contexts can join under one alone."""
+    same = doubles(found)
+    return tuple(
+        replace(each, reason=f"it is the same cluster as {same[each.context]}")
+        if each.can_join and each.context in same
+        else each
+        for each in found
+    )
 
 
 def _readable(kube: Kube) -> tuple[Sequence[Manifest], Manifest]:

@@ -12,6 +12,7 @@ import yaml
 
 from fakes.federation import FakeFederation
 from meshkit.backends.base import Ref
+from meshkit.cli import wiring
 from platforms import nodes
 
 Meshkit = Callable[..., Any]
@@ -144,6 +145,26 @@ def test_a_third_cluster_by_tag(meshkit: Meshkit, world: FakeFederation, tmp_pat
     result = meshkit("federate", "--tag", "env=new", "--yes")
     assert result.code == 0, result.err
     assert [dc.name for dc in world.federation.datacenters] == ["aks", "eks", "gke"]
+
+
+def test_two_contexts_of_one_cluster(
+    meshkit: Meshkit, world: FakeFederation, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Tags are the cluster's, so both contexts have them: one is taken, the federation's own if it has one."""
+    clusters = dict(world.clusters) | {"aks-admin": world.clusters["aks"], "a-eks": world.clusters["eks"]}
+    monkeypatch.setattr(wiring, "open_unasked", clusters.__getitem__)
+    for cluster in world.clusters:
+        label(world, cluster, env="prod")
+    write(tmp_path, "aks", "aks-admin", "eks")
+    result = meshkit("federate", "--tag", "env=prod", "--yes", "--chart", "light")
+    assert result.code == 0, result.err
+    assert "aks-admin: left out, since it is the same cluster as aks" in result.err
+    assert [dc.context for dc in world.federation.datacenters] == ["aks", "eks"]
+    write(tmp_path, "a-eks", "aks", "aks-admin", "eks")
+    again = meshkit("federate", "--tag", "env=prod", "--yes")
+    assert again.code == 0, again.err
+    assert "a-eks: left out, since it is the same cluster as eks" in again.err
+    assert [dc.context for dc in world.federation.datacenters] == ["aks", "eks"]
 
 
 def test_a_chosen_cluster_that_can_not_join(meshkit: Meshkit, world: FakeFederation) -> None:

@@ -169,9 +169,23 @@ def test_credentials_that_see_little(world: FakeFederation, resource: str) -> No
 def test_two_contexts_of_one_cluster(world: FakeFederation) -> None:
     """As with an administrator's context of AKS: the first can join, the second says which it is."""
     taken = Inventory(lambda _: world.clusters["aks"], world.clock, "consul", {}, timeout_s=10)
-    first, second = taken.take([Candidate("aks"), Candidate("aks-admin")])
+    first, second = inventory.each_once(taken.take([Candidate("aks"), Candidate("aks-admin")]))
     assert first.can_join
     assert second.reason == "it is the same cluster as aks"
+
+
+def test_which_context_of_a_cluster() -> None:
+    """The one that is known, else the first in whose way nothing stands; who was not seen is nobody's double."""
+    aks = Candidate("aks", uid="1", reason="no permission to create secrets")
+    admin, other = replace(aks, context="aks-admin", reason=""), replace(aks, context="aks-other", reason="")
+    found = [aks, admin, other, Candidate("eks", uid="2"), Candidate("far"), Candidate("gone")]
+    assert inventory.doubles(found) == {"aks": "aks-admin", "aks-other": "aks-admin"}
+    assert inventory.doubles(found, ["aks", "eks"]) == {"aks-admin": "aks", "aks-other": "aks"}
+    assert [each.reason for each in inventory.each_once(found)[:3]] == [
+        "no permission to create secrets",
+        "",
+        "it is the same cluster as aks-admin",
+    ]
 
 
 def test_chosen_clusters_that_can_not_join() -> None:
