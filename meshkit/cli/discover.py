@@ -56,8 +56,11 @@ def discover(
         typer.echo(line)
 
 
-def taken(selectors: Sequence[str], namespace: str, timeout_s: float) -> tuple[Candidate, ...]:
-    """The clusters with these tags, or all; those that did not answer are among them, since nobody knows theirs."""
+def taken(selectors: Sequence[str], namespace: str, timeout_s: float, chart: str = "") -> tuple[Candidate, ...]:
+    """The clusters with these tags, or all; those that did not answer are among them, since nobody knows theirs.
+
+    ``chart`` is the kind that is to be installed, empty where each cluster's platform decides.
+    """
     from meshkit.backends.clock import SystemClock
     from meshkit.backends.kubeconfig_entries import entries
     from meshkit.cli import wiring
@@ -71,7 +74,7 @@ def taken(selectors: Sequence[str], namespace: str, timeout_s: float) -> tuple[C
     if not listed:
         raise UsageError("there is no context in the kubeconfigs", hint="set KUBECONFIG to files that kubectl can use")
     bare = [Candidate(e.name, e.file, e.server, platform(e), tags=own.get(e.name, {})) for e in listed]
-    inventory = Inventory(wiring.open_unasked, SystemClock(), namespace, own, timeout_s)
+    inventory = Inventory(wiring.open_unasked, SystemClock(), namespace, own, timeout_s, chart)
     with console.narrator() as observe:
         observe(Progress("discover", f"asking {len(bare)} clusters"))
         found = inventory.take(bare)

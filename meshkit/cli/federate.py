@@ -137,7 +137,7 @@ def federate(  # noqa: PLR0913 - one parameter per option
 
     passphrase = read_passphrase(passphrase_file, os.environ)
     if tag:
-        clusters = tagged.clusters(tag, namespace or DEFAULT_NAMESPACE, name)
+        clusters = tagged.clusters(tag, namespace or DEFAULT_NAMESPACE, name, about_chart)
     if file:
         found = described.from_file(file, passphrase)
     else:

@@ -1,9 +1,9 @@
 """Every cluster of the kubeconfigs at once: what it is, where, and whether it can join a federation.
 
-A cluster is judged by the rules of the preflight, as if it were to join alone. Tags are what people and clouds have
-written on the cluster itself, so that everybody sees the same: labels that all nodes have in common (clouds put those
-of node pools there), labels of the namespace kube-system (for the cluster as a whole), and ``cloud`` and ``region``. A
-file of this machine's own comes last and wins.
+A cluster is judged by the rules of the preflight, as if it were to join alone, with its platform's chart. Tags are what
+people and clouds have written on the cluster itself, so that everybody sees the same: labels that all nodes have in
+common (clouds put those of node pools there), labels of the namespace kube-system (for the cluster as a whole), and
+``cloud`` and ``region``. A file of this machine's own comes last and wins.
 """
 
 from __future__ import annotations
@@ -14,11 +14,12 @@ from functools import partial
 
 from meshkit.backends.base import Clock, Kube, Manifest, Ref
 from meshkit.config.names import datacenter_name
+from meshkit.consul.names import CONSUL_RELEASE
 from meshkit.errors import ForbiddenError, MeshkitError
 from meshkit.federation import facts, suitability
 from meshkit.federation.facts import ClusterFacts, Marker
 from meshkit.federation.state import State
-from meshkit.federation.steps import preflight
+from meshkit.federation.steps import leftovers, preflight
 from meshkit.federation.together import together
 from meshkit.model import DEFAULT_FEDERATION, OFFICIAL_CHART, Candidate, Datacenter, Federation
 from meshkit.platforms import catalogue, recognise
@@ -29,13 +30,17 @@ _NAME_LABEL = "kubernetes.io/metadata.name"
 
 @dataclass(frozen=True)
 class Inventory:
-    """Where to look: how a context is opened, in which namespace federations are, and this machine's own tags."""
+    """Where to look: how a context is opened, in which namespace federations are, and this machine's own tags.
+
+    ``chart`` is the kind that is to be installed, empty where each cluster's platform decides.
+    """
 
     open: Callable[[str], Kube]
     clock: Clock
     namespace: str
     tags: Mapping[str, Mapping[str, str]]
     timeout_s: float
+    chart: str = ""
 
     def take(self, contexts: Sequence[Candidate]) -> tuple[Candidate, ...]:
         """Each of the contexts with what was seen of it within the deadline, all asked at the same time."""
@@ -74,10 +79,13 @@ class Inventory:
             namespace=self.namespace,
             platform=found.platform,
         )
-        seen = facts.observe(kube, datacenter, self.clock)
+        platform = catalogue.platform(found.platform)
+        chart = self.chart or (platform and platform.chart) or OFFICIAL_CHART
+        alone = Federation(DEFAULT_FEDERATION, (datacenter,), chart)
+        seen = facts.observe(kube, datacenter, self.clock, official=alone.official)
         marker = seen.marker or (facts.read_marker(kube, seen.lives_in) if seen.lives_in else None)
         found = replace(found, uid=seen.uid)
-        return _member(found, marker) if marker else replace(found, reason=_reason(datacenter, seen))
+        return _member(found, marker) if marker else replace(found, reason=_reason(kube, alone, seen))
 
 
 def _member(found: Candidate, marker: Marker) -> Candidate:
@@ -87,18 +95,23 @@ def _member(found: Candidate, marker: Marker) -> Candidate:
     )
 
 
-def _reason(datacenter: Datacenter, seen: ClusterFacts) -> str:
+def _reason(kube: Kube, alone: Federation, seen: ClusterFacts) -> str:
     """The first of what stands in the way, and how many more there are."""
-    platform = catalogue.platform(datacenter.platform)
-    alone = Federation(DEFAULT_FEDERATION, (datacenter,), (platform and platform.chart) or OFFICIAL_CHART)
-    cluster = {datacenter.name: seen}
+    datacenter, cluster = alone.primary, {alone.primary.name: seen}
+    left = leftovers.look(kube, datacenter, partial(_is_installed, kube, datacenter)) if alone.official else None
     found = [
         *preflight.judge(cluster, State(DEFAULT_FEDERATION)),
         *suitability.problems(alone, cluster),
+        *(leftovers.judge(left) if left else ()),
     ]
     lines = [problem.message.removeprefix(f"{datacenter.name}: ") for problem in found]
     more = f" (and {len(lines) - 1} more)" if len(lines) > 1 else ""
     return f"{lines[0]}{more}" if lines else ""
+
+
+def _is_installed(kube: Kube, datacenter: Datacenter) -> bool:
+    """Whether Helm has Consul's release, by its own records: helm itself might ask somebody to log in."""
+    return bool(kube.list("Secret", datacenter.namespace, selector=f"owner=helm,name={CONSUL_RELEASE}"))
 
 
 def doubles(found: Sequence[Candidate], known: Collection[str] = ()) -> dict[str, str]:

@@ -117,6 +117,27 @@ def test_federate_by_tags(meshkit: Meshkit, world: FakeFederation) -> None:
     assert result.out.startswith("federation mesh works")
 
 
+@pytest.mark.parametrize(
+    ("chart", "can_join"),
+    [
+        pytest.param([], False, id="the cloud's default"),
+        pytest.param(["--chart", "light"], True, id="another that is chosen"),
+        pytest.param(["--chart-version", "1.9.11"], False, id="what only the official one has"),
+        pytest.param(["--chart", "nowhere"], False, id="what is no chart"),
+    ],
+)
+def test_federate_by_tags_for_a_chart(
+    meshkit: Meshkit, world: FakeFederation, chart: list[str], *, can_join: bool
+) -> None:
+    """Clusters are judged by the chart that they are to get."""
+    for cluster in world.clusters:
+        label(world, cluster, env="prod")
+    world.clusters["eks"].faults.forbid("create", "customresourcedefinitions")
+    result = meshkit("federate", "--tag", "env=prod", "--dry-run", *chart)
+    assert (result.code == 0) is can_join
+    assert ("eks: no permission to create customresourcedefinitions" in result.err) is not can_join
+
+
 def test_federate_by_tags_asks(meshkit: Meshkit, world: FakeFederation) -> None:
     """Without a terminal there is nobody to ask: nothing is changed, and --yes is named."""
     label(world, "aks", env="prod")

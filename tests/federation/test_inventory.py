@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from fakes.definitions import definition
 from fakes.federation import FakeFederation
 from meshkit.backends.base import Manifest, Ref
 from meshkit.backends.clock import SystemClock
@@ -29,9 +30,11 @@ def label_system(world: FakeFederation, cluster: str, **labels: str) -> None:
     world.clusters[cluster].patch(Ref("Namespace", "kube-system"), {"metadata": {"labels": named}})
 
 
-def take(world: FakeFederation, *contexts: str, tags: dict[str, dict[str, str]] | None = None) -> list[Candidate]:
+def take(
+    world: FakeFederation, *contexts: str, tags: dict[str, dict[str, str]] | None = None, chart: str = ""
+) -> list[Candidate]:
     """Each context as it is found; all of the world's when none is named. The clock of clusters is this machine's."""
-    taken = Inventory(world.clusters.__getitem__, world.clock, "consul", tags or {}, timeout_s=10)
+    taken = Inventory(world.clusters.__getitem__, world.clock, "consul", tags or {}, timeout_s=10, chart=chart)
     return list(taken.take([Candidate(context) for context in contexts or world.clusters]))
 
 
@@ -95,6 +98,54 @@ def test_why_a_cluster_can_not_join(world: FakeFederation, spoil: Any, reason: s
     aks, eks = take(world)
     assert aks.can_join
     assert (eks.reason, eks.can_join) == (reason, False)
+
+
+OTHERS = {"meta.helm.sh/release-name": "theirs", "meta.helm.sh/release-namespace": "mesh"}
+CLAIM = {
+    "name": "data-consul-consul-server-0",
+    "namespace": "consul",
+    "labels": {"app": "consul", "component": "server"},
+}
+
+
+@pytest.mark.parametrize(
+    ("spoil", "reason"),
+    [
+        pytest.param(
+            lambda c: c.faults.forbid("create", "customresourcedefinitions"),
+            "no permission to create customresourcedefinitions.apiextensions.k8s.io",
+            id="a permission",
+        ),
+        pytest.param(
+            lambda c: c.put(definition("ServiceIntentions", annotations=OTHERS)),
+            "the definitions of Consul's kinds are another Consul's: helm release theirs in namespace mesh",
+            id="definitions of another",
+        ),
+        pytest.param(
+            lambda c: c.put({"kind": "PersistentVolumeClaim", "metadata": CLAIM}),
+            "an earlier Consul has left its data: persistentvolumeclaim/data-consul-consul-server-0",
+            id="data of an earlier Consul",
+        ),
+    ],
+)
+def test_what_the_official_chart_asks(world: FakeFederation, spoil: Any, reason: str) -> None:
+    """It is judged where that chart would be installed: on a cloud, as long as no other is chosen."""
+    put(world, "eks", nodes.EKS)
+    for cluster in world.clusters.values():
+        spoil(cluster)
+    assert [each.reason for each in take(world)] == ["", reason]
+    assert [each.reason for each in take(world, chart="light")] == ["", ""]
+    assert [each.reason for each in take(world, chart="hashicorp")] == [reason, reason]
+
+
+def test_data_of_a_release_that_is_there(world: FakeFederation) -> None:
+    """Helm's own record tells that servers' volumes are in use; helm is not run."""
+    put(world, "eks", nodes.EKS)
+    world.clusters["eks"].put({"kind": "PersistentVolumeClaim", "metadata": CLAIM})
+    labels = {"owner": "helm", "name": "consul"}
+    record = {"name": "sh.helm.release.v1.consul.v1", "namespace": "consul", "labels": labels}
+    world.clusters["eks"].put({"kind": "Secret", "metadata": record})
+    assert [each.reason for each in take(world, "eks")] == [""]
 
 
 def test_one_that_is_away_is_one_line(world: FakeFederation) -> None:

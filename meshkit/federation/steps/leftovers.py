@@ -9,7 +9,7 @@ anything is touched: what holds nobody's data is taken away when it acts, all el
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from meshkit.backends.base import Kube, Manifest, Ref
@@ -78,14 +78,22 @@ class Leftovers:
 
 def observe(context: Context, datacenter: Datacenter) -> Leftovers | None:
     """Read all of it; None where these credentials may not, which preflight reports as permissions."""
-    kube, namespace = context.kube[datacenter.name], datacenter.namespace
+
+    def installed() -> bool:
+        return context.helm(datacenter.name).release(CONSUL_RELEASE, datacenter.namespace) is not None
+
+    return look(context.kube[datacenter.name], datacenter, installed)
+
+
+def look(kube: Kube, datacenter: Datacenter, installed: Callable[[], bool]) -> Leftovers | None:
+    """The same for whoever knows by other means whether Helm has Consul's release."""
+    namespace, release = datacenter.namespace, f"{datacenter.namespace}/{CONSUL_RELEASE}"
     try:
         known = custom_resources.definitions(kube)
         lease = kube.get(Ref("Lease", controller.LOCK, namespace))
-        release = f"{namespace}/{CONSUL_RELEASE}"
         return Leftovers(
             datacenter,
-            installed=context.helm(datacenter.name).release(CONSUL_RELEASE, namespace) is not None,
+            installed=installed(),
             federated=kube.get(Ref("ConfigMap", FEDERATION_CONFIGMAP, namespace)) is not None,
             definitions=known,
             webhooks=tuple(_webhooks(kube)),
