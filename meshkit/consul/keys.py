@@ -16,6 +16,8 @@ from typing import Any
 from meshkit.consul import official
 
 _FOLDER = Path(__file__).with_name("chart_keys")
+_RESOURCES: Mapping[str, Any] = {"limits": {"cpu": {}}, "requests": {"cpu": {}}}
+"""Kubernetes' own keys, of which the chart's lists have none; the whole may be a text as well."""
 
 
 @dataclass(frozen=True)
@@ -31,6 +33,14 @@ def unknown(values: Mapping[str, Any], version: str) -> Iterator[Unknown]:
     yield from _unknown(values, _tree(official.known(version)), ())
 
 
+def flat(values: Mapping[str, Any], version: str) -> Iterator[tuple[str, ...]]:
+    """Every key under which the chart has more, and that is given none: the keys that lead to it.
+
+    Nothing at all may stand there, which takes what the chart has away.
+    """
+    yield from _flat(values, _tree(official.known(version)), ())
+
+
 def _unknown(values: Mapping[str, Any], tree: Mapping[str, Any], where: tuple[str, ...]) -> Iterator[Unknown]:
     for key, value in values.items():
         here = (*where, str(key))
@@ -41,11 +51,21 @@ def _unknown(values: Mapping[str, Any], tree: Mapping[str, Any], where: tuple[st
             yield from _unknown(value, tree[key], here)
 
 
+def _flat(values: Mapping[str, Any], tree: Mapping[str, Any], where: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
+    for key, value in values.items():
+        below = tree.get(key)
+        if isinstance(value, Mapping):
+            inner = _RESOURCES if key == "resources" and key in tree else below or {}
+            yield from _flat(value, inner, (*where, str(key)))
+        elif below and value is not None:
+            yield (*where, str(key))
+
+
 @cache
 def _tree(version: str) -> dict[str, Any]:
     """The keys as nested mappings; None where anything may stand below, an empty mapping where nothing may."""
     tree: dict[str, Any] = {}
-    for path in _paths(version):
+    for path in sorted(_paths(version)):  # a key that is a text by default comes before what a template reads below it
         *above, last = path.removesuffix(".*").split(".")
         place = tree
         for name in above:

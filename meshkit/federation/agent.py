@@ -13,6 +13,7 @@ from typing import Any
 
 from meshkit.backends.base import Kube, Manifest, Ref
 from meshkit.consul import names
+from meshkit.consul.values import at
 from meshkit.federation.context import Context
 from meshkit.federation.objects import MANAGED
 from meshkit.model import Datacenter
@@ -31,9 +32,11 @@ def archive_name() -> str:
 
 
 def ensure(context: Context, datacenter: Datacenter, values: Mapping[str, Any]) -> None:
-    """Put the archive and the empty results where they are missing; ``values`` are those of the probe's release."""
-    settings = values.get("agent") or {}
-    if not settings.get("enabled", True):
+    """Put the archive and the empty results where they are missing; ``values`` are those of the probe's release.
+
+    What the chart's schema will refuse counts as not given.
+    """
+    if at(values, "agent.enabled") is False:
         return
     kube = context.kube[datacenter.name]
     archive = Ref("ConfigMap", archive_name(), datacenter.namespace)
@@ -42,7 +45,8 @@ def ensure(context: Context, datacenter: Datacenter, values: Mapping[str, Any]) 
     there = {
         item["metadata"]["name"] for item in kube.list("ConfigMap", datacenter.namespace, selector=RESULTS_SELECTOR)
     }
-    for place in range(int((settings.get("results") or {}).get("segments", SEGMENTS))):
+    segments = at(values, "agent.results.segments")
+    for place in range(segments if isinstance(segments, int) else SEGMENTS):
         name = f"{names.PROBE_RELEASE}-results-{place}"
         if name not in there:
             kube.apply(_config_map(name, datacenter, RESULTS_LABELS))

@@ -7,7 +7,7 @@ them needs leave to look into every namespace. So what does not fit here never f
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -100,9 +100,15 @@ def amount(quantity: Any) -> float:
 
 
 def _need(part: str, count: int, usual: tuple[str, str], datacenter: Datacenter, federation: Federation) -> Need:
-    asked = at(datacenter.values, f"{part}.resources.requests") or {}
-    apart = federation.official and part == "server" and "affinity" not in (at(datacenter.values, part) or {})
-    return Need(part, count, amount(asked.get("cpu", usual[0])), amount(asked.get("memory", usual[1])), apart)
+    asked = dict(zip(("cpu", "memory"), usual, strict=True)) | _mapping(datacenter, f"{part}.resources.requests")
+    apart = federation.official and part == "server" and "affinity" not in _mapping(datacenter, part)
+    return Need(part, count, amount(asked["cpu"]), amount(asked["memory"]), apart)
+
+
+def _mapping(datacenter: Datacenter, path: str) -> dict[str, Any]:
+    """A part of the user's values; empty for what is none, which the chart or API servers refuse."""
+    found = at(datacenter.values, path)
+    return dict(found) if isinstance(found, Mapping) else {}
 
 
 def _node(node: Manifest) -> Node:

@@ -64,6 +64,11 @@ def described(federation: Federation, datacenter: Datacenter) -> Iterator[Meshki
             f"datacenters.{name}.values.{'.'.join(unknown.where)}: the official chart {version} has no such value",
             hint=meant,
         )
+    for where in keys.flat(datacenter.values, version):
+        yield MeshkitError(
+            f"datacenters.{name}.values.{'.'.join(where)}: expected a mapping of Helm values",
+            hint=f"the official chart {version} has keys below it: see its values.yaml",
+        )
     yield from server_names.problems(datacenter)
     if not _is_json_object(datacenter):
         yield MeshkitError(

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from meshkit.backends.base import Clock, Kube, Manifest, Permission, Ref
 from meshkit.consul.names import GATEWAY_SERVICE, LEGAL_NAME, SERVER_SELECTOR
 from meshkit.consul.resources import GROUP
+from meshkit.consul.values import at
 from meshkit.errors import ForbiddenError, MeshkitError
 from meshkit.federation.capacity import Capacity, capacity
 from meshkit.federation.objects import FEDERATION_CONFIGMAP
@@ -152,7 +153,7 @@ def _with_objects(facts: ClusterFacts, kube: Kube, datacenter: Datacenter) -> Cl
     servers = kube.list("StatefulSet", selector=SERVER_SELECTOR)
     elsewhere = {s["metadata"]["namespace"] for s in servers} - {namespace}
     marked = next((place for place in sorted(elsewhere) if _is_marked(kube, place)), "")
-    wanted = str((datacenter.values.get("server") or {}).get("storageClass") or "")
+    wanted = str(at(datacenter.values, "server.storageClass") or "")
     nodes, services = kube.list("Node"), kube.list("Service")
     served = any((s.get("status", {}).get("loadBalancer") or {}).get("ingress") for s in services)
     return replace(

@@ -26,6 +26,15 @@ def found(values: dict[str, Any], version: str = "1.9.11") -> list[tuple[str, st
         pytest.param({"server": {"resources": {"limits": {"x": 1}}}}, [], id="anything below an open key"),
         pytest.param({"server": {"storage": {"size": 1}}}, [("server.storage.size", "")], id="a mapping for a text"),
         pytest.param({"server": None, "global": "x"}, [], id="nothing and texts have no keys"),
+        pytest.param(
+            {
+                "connectInject": {
+                    "apiGateway": {"managedGatewayClass": {"copyAnnotations": {"service": {"annotations": "-"}}}}
+                }
+            },
+            [],
+            id="a key that is a text by default, and read below",
+        ),
         pytest.param({"meshGateway": {"aclToken": {}}}, [("meshGateway.aclToken", "")], id="a key of the light chart"),
         pytest.param({"fullnameOverride": "x"}, [], id="a key that only templates read"),
         pytest.param({1: 2}, [("1", "")], id="a number for a key"),
@@ -34,6 +43,25 @@ def found(values: dict[str, Any], version: str = "1.9.11") -> list[tuple[str, st
 def test_unknown(values: dict[str, Any], expected: list[tuple[str, str]]) -> None:
     """Each with the keys that lead to it."""
     assert found(values) == expected
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        pytest.param({"server": True}, ["server"], id="a switch"),
+        pytest.param({"global": {"tls": "on", "acls": []}}, ["global.tls", "global.acls"], id="a text and a list"),
+        pytest.param({"connectInject": {"apiGateway": None}}, [], id="nothing takes it away"),
+        pytest.param({"server": {"storage": "1Gi", "resources": "{}"}}, [], id="where the chart has no more keys"),
+        pytest.param({"server": {"resources": {"requests": 5}}}, ["server.resources.requests"], id="resources"),
+        pytest.param({"server": {"resources": {"limits": {"cpu": None}}}}, [], id="resources as they are"),
+        pytest.param(
+            {"servers": True, "zzz": {"server": 1, "resources": {"limits": 1}}}, [], id="what the chart does not know"
+        ),
+    ],
+)
+def test_flat(values: dict[str, Any], expected: list[str]) -> None:
+    """What is no mapping where the chart has keys of its own."""
+    assert [".".join(where) for where in keys.flat(values, "1.9.11")] == expected
 
 
 def test_keys_come_and_go_with_versions() -> None:

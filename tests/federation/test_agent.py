@@ -5,6 +5,8 @@ from __future__ import annotations
 import base64
 from typing import Any
 
+import pytest
+
 from fakes.federation import FakeFederation
 from fakes.kube import FakeCluster
 from meshkit.backends.base import Manifest, Ref
@@ -60,6 +62,25 @@ def test_results_are_never_written_over(mesh: FakeFederation) -> None:
     proxies.act(mesh.context())
 
     assert aks.find(RESULTS) == stored
+
+
+@pytest.mark.parametrize(
+    ("given", "count"),
+    [
+        pytest.param({}, 8, id="nothing"),
+        pytest.param({"results": {"segments": 2}}, 2, id="a number"),
+        pytest.param({"enabled": False}, 0, id="no agent"),
+        pytest.param({"results": {"segments": "x"}}, 8, id="no number"),
+        pytest.param({"results": 5}, 8, id="a number for a mapping"),
+        pytest.param(5, 8, id="a number for all"),
+    ],
+)
+def test_as_many_results_as_the_values_say(world: FakeFederation, given: Any, count: int) -> None:
+    """What is no such value is the chart's schema's to refuse."""
+    aks = world.clusters["aks"]
+    aks.put({"kind": "Namespace", "metadata": {"name": "consul"}})
+    agent.ensure(world.context(), world.federation.primary, {"agent": given})
+    assert len(aks.list("ConfigMap", "consul", selector=agent.RESULTS_SELECTOR)) == count
 
 
 def test_results_that_are_missing_are_made_anew(mesh: FakeFederation) -> None:

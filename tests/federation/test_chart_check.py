@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from typing import Any
 
@@ -47,6 +48,21 @@ WRONG: dict[str, tuple[dict[str, Any], str, str]] = {
         "datacenters.eks.values.networkPolicies: the official chart 1.9.11 has no such value",
         "values.yaml",
     ),
+    "a switch for a part of the chart": (
+        {"values": {"server": True}},
+        "datacenters.eks.values.server: expected a mapping of Helm values",
+        "the official chart 1.9.11 has keys below it",
+    ),
+    "a switch below a part": (
+        {"values": {"connectInject": {"apiGateway": True}}},
+        "datacenters.eks.values.connectInject.apiGateway: expected a mapping of Helm values",
+        "the official chart 1.9.11 has keys below it",
+    ),
+    "a number for resources": (
+        {"values": {"server": {"resources": {"requests": 5}}}},
+        "datacenters.eks.values.server.resources.requests: expected a mapping of Helm values",
+        "the official chart 1.9.11 has keys below it",
+    ),
     "settings that are no JSON": (
         {"values": {"server": {"extraConfig": "log_json = true"}}},
         "datacenters.eks.values.server.extraConfig is no JSON object",
@@ -89,11 +105,13 @@ WRONG: dict[str, tuple[dict[str, Any], str, str]] = {
 def test_a_description_that_does_not_fit(
     world: FakeFederation, changes: dict[str, Any], message: str, hint: str
 ) -> None:
-    """Each with the key that it is about."""
+    """Each with the key that it is about, and none is more than the preflight's other rules can read."""
     change(world, **changes)
     ((said, advice),) = found(world)
     assert said == message
     assert hint in advice
+    with pytest.raises(MeshkitError, match=re.escape(message)):
+        preflight.plan(world.context())
 
 
 def test_names_that_the_certificate_gets(world: FakeFederation) -> None:

@@ -111,6 +111,13 @@ def test_nodes_that_take_no_pods(spoiled: Manifest, count: int) -> None:
     assert len(capacity.capacity([nodes.EKS, nodes.EKS, odd], ()).nodes) == count
 
 
+@pytest.mark.parametrize("values", [{"server": True}, {"server": {"resources": {"requests": 5}}}, {"server": None}])
+def test_requests_that_are_none(world: FakeFederation, values: dict[str, Any]) -> None:
+    """The usual ones count; the chart, or the API server, refuses what stands there."""
+    federation = opened(world, values=values).federation
+    assert capacity.needs(federation, federation.primary)[0] == capacity.Need("server", 1, 0.1, 200 * 2**20, apart=True)
+
+
 def test_no_node_at_all(world: FakeFederation) -> None:
     """A cluster whose pools are scaled to nothing."""
     put(world, "eks")

@@ -191,10 +191,9 @@ def _others_definitions(found: Leftovers) -> Iterator[MeshkitError]:
 
 def _gateway_definitions(found: Leftovers) -> Iterator[MeshkitError]:
     """GKE and other controllers bring the Gateway API's kinds themselves; the chart is to leave them alone then."""
-    settings = at(found.datacenter.values, "connectInject.apiGateway") or {}
     foreign = [d.name for d in found.definitions if d.group == GATEWAY_GROUP and d.release != found.release]
-    if settings.get("manageExternalCRDs") is False:
-        own = bool(settings.get("manageNonStandardCRDs"))
+    if at(found.datacenter.values, "connectInject.apiGateway.manageExternalCRDs") is False:
+        own = bool(at(found.datacenter.values, "connectInject.apiGateway.manageNonStandardCRDs"))
         foreign = [name for name in foreign if own and name.startswith(f"{UNRELEASED_GATEWAY_KINDS}.")]
     if foreign:
         has_routes = any(name.startswith(f"{UNRELEASED_GATEWAY_KINDS}.") for name in foreign)
