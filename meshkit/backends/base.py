@@ -150,7 +150,10 @@ class Kube(Protocol):
         ...
 
     def loopback_send(self, pod: str, namespace: str, port: int, payload: bytes, timeout_s: float) -> Reply:
-        """Connect to a port of the pod's own loopback, send, and wait for an answer or an end."""
+        """Connect to a port of the pod's own loopback, send, and wait ``timeout_s`` for an answer or an end.
+
+        No reply but MeshkitError when there is no way to the pod.
+        """
         ...
 
     def forward(self, pod: str, namespace: str, port: int) -> AbstractContextManager[int]:
@@ -162,7 +165,7 @@ class Kube(Protocol):
 class Reply:
     """What a TCP server on a pod's loopback sent back: its first bytes, and whether it then ended the connection.
 
-    ``took_s`` is the time to the first byte, or to the end.
+    ``took_s`` is the time to the first byte, or to the end, once there was a way to the pod.
     """
 
     data: bytes

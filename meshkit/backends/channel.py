@@ -11,11 +11,14 @@ import websocket
 from urllib3.util import ssl_
 
 CONNECT_S, STALLED_S = 5.0, 15.0
-"""Longest wait for the connection, and for the rest of a frame that has begun."""
+"""Longest wait for the connection where nobody has less time, and for the rest of a frame that has begun."""
+
+FAILURES = (websocket.WebSocketException, OSError, ValueError)
+"""What websocket-client raises; WebSocketBadStatusException is the API server's refusal."""
 
 
-def connect(configuration: Any, url: str, headers: dict[str, str], protocols: Sequence[str]) -> Any:
-    """Open one; raises what websocket-client raises, WebSocketBadStatusException for the API server's refusal."""
+def connect(configuration: Any, url: str, headers: dict[str, str], protocols: Sequence[str], timeout_s: float) -> Any:
+    """Open one, or raise one of FAILURES; ``timeout_s`` is for each step: TCP, TLS, the API server's answer."""
     options: dict[str, Any] = {}
     if configuration.proxy:
         proxy = urlsplit(configuration.proxy)
@@ -28,7 +31,7 @@ def connect(configuration: Any, url: str, headers: dict[str, str], protocols: Se
         }
     connection = websocket.create_connection(
         url.replace("http", "ws", 1),
-        timeout=CONNECT_S,
+        timeout=timeout_s,
         header=[f"{name}: {value}" for name, value in headers.items()],
         subprotocols=list(protocols),
         suppress_origin=True,

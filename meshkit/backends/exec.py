@@ -47,14 +47,11 @@ class Exec:
     def __enter__(self) -> Self:
         """Start the command."""
         try:
-            self._connection = channel.connect(self._configuration, self._url, self._headers(), PROTOCOLS)
-        except websocket.WebSocketBadStatusException as error:
-            body = error.resp_body or b""
-            raise kube_errors.of_status(
-                self._context, error.status_code, body, f"exec in pod {self._pod}", self._configuration.cert_file
-            ) from error
-        except (websocket.WebSocketException, OSError, ValueError) as error:
-            raise self._gone(error) from error
+            self._connection = channel.connect(
+                self._configuration, self._url, self._headers(), PROTOCOLS, channel.CONNECT_S
+            )
+        except channel.FAILURES as error:
+            raise kube_errors.of_channel(self._context, self._pod, self._configuration.cert_file, error) from error
         return self
 
     def __exit__(

@@ -15,13 +15,14 @@ import contextlib
 import selectors
 import socket
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from types import TracebackType
 from typing import Any
 
 import websocket
 
-from meshkit.backends import channel
+from meshkit.backends import channel, kube_errors
+from meshkit.errors import MeshkitError
 
 CHUNK = 64 * 1024
 PROTOCOLS = ("v4.channel.k8s.io",)
@@ -32,10 +33,12 @@ Headers = Callable[[], dict[str, str]]
 class Forward:
     """Listens on 127.0.0.1; each connection gets a WebSocket of its own to the API server's portforward subresource."""
 
-    def __init__(self, configuration: Any, url: str, headers: Headers) -> None:
+    def __init__(self, configuration: Any, url: str, headers: Headers, context: str, pod: str) -> None:
         self._configuration = configuration
         self._url = url
         self._headers = headers
+        self._context = context
+        self._pod = pod
         self._lock = threading.Lock()
         self._open: set[socket.socket] = set()
         self._listener: socket.socket | None = None
@@ -61,6 +64,15 @@ class Forward:
             for connection in self._open:
                 _end(connection)
 
+    @contextlib.contextmanager
+    def connection(self, timeout_s: float) -> Iterator[socket.socket]:
+        """One connection, open already, without a port to listen on; MeshkitError says why there is none."""
+        tunnel = self._tunnel(timeout_s)
+        ours, theirs = socket.socketpair()
+        threading.Thread(target=_join, args=(theirs, tunnel), name="port forward connection", daemon=True).start()
+        with ours:
+            yield ours
+
     def _accept(self) -> None:
         listener = self._listener
         while listener is not None:
@@ -75,15 +87,19 @@ class Forward:
     def _serve(self, local: socket.socket) -> None:
         """Join one local connection to the pod; whatever goes wrong closes it, and the caller sees a reset."""
         try:
-            connection = channel.connect(self._configuration, self._url, self._headers(), PROTOCOLS)
-            with contextlib.closing(_Tunnel(connection)) as tunnel:
-                _relay(local, tunnel)
-        except (websocket.WebSocketException, OSError, ValueError):
+            _join(local, self._tunnel(channel.CONNECT_S))
+        except MeshkitError:
             pass  # the caller's own request fails and names the datacenter
         finally:
             with self._lock:
                 self._open.discard(local)
             local.close()
+
+    def _tunnel(self, timeout_s: float) -> _Tunnel:
+        try:
+            return _Tunnel(channel.connect(self._configuration, self._url, self._headers(), PROTOCOLS, timeout_s))
+        except channel.FAILURES as error:
+            raise kube_errors.of_channel(self._context, self._pod, self._configuration.cert_file, error) from error
 
 
 class _Tunnel:
@@ -119,6 +135,12 @@ class _Tunnel:
     def close(self) -> None:
         """Without the closing handshake: nobody waits for the other side's goodbye."""
         self._connection.shutdown()
+
+
+def _join(local: socket.socket, tunnel: _Tunnel) -> None:
+    """Relay until either side ends, and end both."""
+    with local, contextlib.closing(tunnel), contextlib.suppress(*channel.FAILURES):
+        _relay(local, tunnel)
 
 
 def _relay(local: socket.socket, tunnel: _Tunnel) -> None:

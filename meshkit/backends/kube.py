@@ -187,18 +187,18 @@ class KubeClient:
 
     def loopback_get(self, pod: str, namespace: str, port: int, paths: Sequence[str]) -> Sequence[str]:
         """See ``base.Kube``."""
-        with self.forward(pod, namespace, port) as local:
-            return loopback.get(f"{self._context}: pod {pod}: port {port}", local, paths)
+        with self.forward(pod, namespace, port).connection(loopback.OPEN_S) as connection:
+            return loopback.get(f"{self._context}: pod {pod}: port {port}", connection, paths)
 
     def loopback_send(self, pod: str, namespace: str, port: int, payload: bytes, timeout_s: float) -> Reply:
         """See ``base.Kube``."""
-        with self.forward(pod, namespace, port) as local:
-            return loopback.send(local, payload, timeout_s)
+        with self.forward(pod, namespace, port).connection(loopback.OPEN_S) as connection:
+            return loopback.send(connection, payload, timeout_s)
 
-    def forward(self, pod: str, namespace: str, port: int) -> AbstractContextManager[int]:
+    def forward(self, pod: str, namespace: str, port: int) -> Forward:
         """See ``base.Kube``."""
         url = f"{self._configuration.host}{path_of('Pod', namespace, pod, 'portforward')}?ports={port}"
-        return Forward(self._configuration, url, self._headers)
+        return Forward(self._configuration, url, self._headers, self._context, pod)
 
     def _headers(self) -> dict[str, str]:
         """Authorization, fresh each time: plugins rotate tokens and certificates. One thread at a time asks."""

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from urllib3 import exceptions
+from websocket import WebSocketBadStatusException
 
 from meshkit.errors import ConflictError, ForbiddenError, MeshkitError, NotFoundError, UnreachableError
 
@@ -61,6 +62,17 @@ def of_transport(context: str, host: str, error: exceptions.HTTPError) -> Unreac
         f"{context}: what answers at {host} broke the connection",
         hint="is it a Kubernetes API server?",
         detail=_last_words(text),
+    )
+
+
+def of_channel(context: str, pod: str, client_certificate: str | None, error: Exception) -> MeshkitError:
+    """Why no WebSocket to a pod could be opened."""
+    if isinstance(error, WebSocketBadStatusException):
+        request = f"a connection to pod {pod}"
+        return of_status(context, error.status_code, error.resp_body or b"", request, client_certificate)
+    return UnreachableError(
+        f"{context}: no connection to pod {pod} could be opened ({type(error).__name__})",
+        hint=f"is it still there? kubectl --context {context} get pods -A",
     )
 
 

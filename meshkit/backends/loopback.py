@@ -15,19 +15,21 @@ from meshkit.backends.base import Reply
 from meshkit.errors import UnreachableError
 
 HOST = "127.0.0.1"
-GET_S = 5.0
+OPEN_S, GET_S = 3.0, 5.0
+"""For each step of opening a forward, which is a few round trips to the API server; and for a page."""
+
 KEPT = 16384
 
 
-def get(where: str, port: int, paths: Sequence[str]) -> list[str]:
-    """The bodies of these paths, over one connection; UnreachableError when one is not answered with 200."""
-    connection = http.client.HTTPConnection(HOST, port, timeout=GET_S)
+def get(where: str, connection: socket.socket, paths: Sequence[str]) -> list[str]:
+    """The bodies of these paths, over this connection; UnreachableError when one is not answered with 200."""
+    connection.settimeout(GET_S)
+    client = http.client.HTTPConnection(HOST)
+    client.sock, client.auto_open = connection, 0
     try:
-        return [_body(connection, path) for path in paths]
+        return [_body(client, path) for path in paths]
     except (OSError, http.client.HTTPException) as error:
         raise UnreachableError(f"{where} does not answer", detail=type(error).__name__) from error
-    finally:
-        connection.close()
 
 
 def _body(connection: http.client.HTTPConnection, path: str) -> str:
@@ -39,23 +41,22 @@ def _body(connection: http.client.HTTPConnection, path: str) -> str:
     return body
 
 
-def send(port: int, payload: bytes, timeout_s: float) -> Reply:
+def send(connection: socket.socket, payload: bytes, timeout_s: float) -> Reply:
     """Send, and wait for the first bytes, the end, or the deadline."""
-    began = monotonic()
-    with socket.create_connection((HOST, port), timeout=timeout_s) as connection:
-        data = b""
-        try:
-            connection.sendall(payload)
-            while len(data) < KEPT and (left := began + timeout_s - monotonic()) > 0:
-                connection.settimeout(left)
-                part = connection.recv(KEPT)
-                if not part:
-                    return Reply(data, ended=True, took_s=monotonic() - began)
-                data += part
-                if b"\r\n\r\n" in data or not data.startswith(b"HTTP/"):
-                    break
-        except TimeoutError:
-            return Reply(data, ended=False, took_s=monotonic() - began)
-        except OSError:  # reset: the forward ends so whatever ended it
-            return Reply(data, ended=True, took_s=monotonic() - began)
+    began, data = monotonic(), b""
+    try:
+        connection.settimeout(timeout_s)
+        connection.sendall(payload)
+        while len(data) < KEPT and (left := began + timeout_s - monotonic()) > 0:
+            connection.settimeout(left)
+            part = connection.recv(KEPT)
+            if not part:
+                return Reply(data, ended=True, took_s=monotonic() - began)
+            data += part
+            if b"\r\n\r\n" in data or not data.startswith(b"HTTP/"):
+                break
+    except TimeoutError:
         return Reply(data, ended=False, took_s=monotonic() - began)
+    except OSError:  # reset: the forward ends so whatever ended it
+        return Reply(data, ended=True, took_s=monotonic() - began)
+    return Reply(data, ended=False, took_s=monotonic() - began)

@@ -18,8 +18,8 @@ PAGE = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 
 
 @contextmanager
-def server(serve: Callable[[socket.socket], None]) -> Iterator[int]:
-    """A port whose first connection is served so."""
+def served(serve: Callable[[socket.socket], None]) -> Iterator[socket.socket]:
+    """A connection whose other end is served so."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
 
         def accept() -> None:
@@ -29,7 +29,8 @@ def server(serve: Callable[[socket.socket], None]) -> Iterator[int]:
 
         thread = threading.Thread(target=accept, daemon=True)
         thread.start()
-        yield listener.getsockname()[1]
+        with socket.create_connection(listener.getsockname()) as connection:
+            yield connection
         thread.join(5)
         assert not thread.is_alive()
 
@@ -42,8 +43,8 @@ def _pages(connection: socket.socket) -> None:
 
 def test_pages_over_one_connection() -> None:
     """In the order in which they were asked for."""
-    with server(_pages) as port:
-        assert loopback.get("pod web", port, ["/a", "/b"]) == ["ok", "ok"]
+    with served(_pages) as connection:
+        assert loopback.get("pod web", connection, ["/a", "/b"]) == ["ok", "ok"]
 
 
 @pytest.mark.parametrize("answer", [b"", b"nonsense\r\n\r\n", PAGE.replace(b"200 OK", b"404 Not Found")])
@@ -54,8 +55,19 @@ def test_what_is_no_page_is_unreachable(answer: bytes) -> None:
         connection.recv(4096)
         connection.sendall(answer)
 
-    with server(serve) as port, pytest.raises(UnreachableError, match="pod web does not answer"):
-        loopback.get("pod web", port, ["/a"])
+    with served(serve) as connection, pytest.raises(UnreachableError, match="pod web does not answer"):
+        loopback.get("pod web", connection, ["/a"])
+
+
+def test_pages_come_over_no_other_connection() -> None:
+    """One that ends after the first page leaves the second unanswered."""
+
+    def serve(connection: socket.socket) -> None:
+        connection.recv(4096)
+        connection.sendall(PAGE.replace(b"OK\r\n", b"OK\r\nConnection: close\r\n"))
+
+    with served(serve) as connection, pytest.raises(UnreachableError, match="pod web does not answer"):
+        loopback.get("pod web", connection, ["/a", "/b"])
 
 
 def test_an_answer_ends_the_wait() -> None:
@@ -68,8 +80,8 @@ def test_an_answer_ends_the_wait() -> None:
         connection.sendall(PAGE[20:])
         done.wait(5)
 
-    with server(serve) as port:
-        reply = loopback.send(port, b"GET / HTTP/1.1\r\n\r\n", 5.0)
+    with served(serve) as connection:
+        reply = loopback.send(connection, b"GET / HTTP/1.1\r\n\r\n", 5.0)
         done.set()
 
     assert (reply.data, reply.ended) == (PAGE, False)
@@ -82,8 +94,8 @@ def test_bytes_that_are_no_http_are_an_answer() -> None:
         connection.sendall(b"\x00\x01")
         connection.recv(4096)
 
-    with server(serve) as port:
-        assert loopback.send(port, b"x", 5.0).data == b"\x00\x01"
+    with served(serve) as connection:
+        assert loopback.send(connection, b"x", 5.0).data == b"\x00\x01"
 
 
 @pytest.mark.parametrize("reset", [False, True])
@@ -95,8 +107,8 @@ def test_an_end_without_a_word(reset: bool) -> None:  # noqa: FBT001 - a column 
         if reset:
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
 
-    with server(serve) as port:
-        reply = loopback.send(port, b"x", 5.0)
+    with served(serve) as connection:
+        reply = loopback.send(connection, b"x", 5.0)
 
     assert (reply.data, reply.ended) == (b"", True)
 
@@ -109,8 +121,8 @@ def test_silence_ends_at_the_deadline() -> None:
         connection.recv(4096)
         done.wait(5)
 
-    with server(serve) as port:
-        reply = loopback.send(port, b"x", 0.2)
+    with served(serve) as connection:
+        reply = loopback.send(connection, b"x", 0.2)
         done.set()
 
     assert (reply.data, reply.ended) == (b"", False)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import datetime as dt
+import hashlib
 import json
 import socket
 import ssl
@@ -19,6 +21,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
+from websocket import ABNF
 
 TOO_MANY = 429
 DAY = dt.timedelta(days=1)
@@ -122,11 +125,6 @@ def api_server(
         def log_message(self, *_: Any) -> None:
             """Keep quiet."""
 
-    class Quiet(ThreadingHTTPServer):
-        def handle_error(self, *_: Any) -> None:
-            """A refused handshake is what the tests want."""
-
-    server = Quiet(("127.0.0.1", 0), Handler)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(*certificate)
     if client_ca:
@@ -134,6 +132,62 @@ def api_server(
         # TLS 1.3 refuses after the client has begun to write, and its alert may be lost to a reset.
         context.maximum_version = ssl.TLSVersion.TLSv1_2
         context.load_verify_locations(client_ca)
+    with _serving(Handler, context) as url:
+        yield url
+
+
+@contextmanager
+def pod_server(
+    certificate: tuple[Path, Path], answer: Callable[[bytes], bytes], *, opening: Callable[[], None] = lambda: None
+) -> Iterator[str]:
+    """An API server that forwards to a pod's port, which gives each piece an answer; its URL.
+
+    ``opening`` is what happens before it agrees to forward; an empty answer is an end of the connection.
+    """
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            opening()
+            key = self.headers["Sec-WebSocket-Key"] + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"  # RFC 6455, 1.3
+            self.send_response(101)
+            self.send_header("Upgrade", "websocket")
+            self.send_header("Connection", "Upgrade")
+            self.send_header("Sec-WebSocket-Accept", base64.b64encode(hashlib.sha1(key.encode()).digest()).decode())  # noqa: S324
+            self.send_header("Sec-WebSocket-Protocol", self.headers["Sec-WebSocket-Protocol"])
+            self.end_headers()
+            for channel in (0, 1):
+                self._send(bytes((channel, 0x35, 0x21)))
+            while (piece := self._received()) and (said := answer(piece[1:])):
+                self._send(b"\0" + said)
+            self.close_connection = True
+
+        def _send(self, payload: bytes) -> None:
+            self.wfile.write(ABNF(1, 0, 0, 0, ABNF.OPCODE_BINARY, 0, payload).format())
+
+        def _received(self) -> bytes:
+            """One frame of less than 126 bytes, empty at the end."""
+            if len(head := self.rfile.read(6)) < 6:
+                return b""
+            return bytes(ABNF.mask(head[2:], self.rfile.read(head[1] & 0x7F)))
+
+        def log_message(self, *_: Any) -> None:
+            """Keep quiet."""
+
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(*certificate)
+    with _serving(Handler, context) as url:
+        yield url
+
+
+@contextmanager
+def _serving(handler: type[BaseHTTPRequestHandler], context: ssl.SSLContext) -> Iterator[str]:
+    """An HTTPS server's URL."""
+
+    class Quiet(ThreadingHTTPServer):
+        def handle_error(self, *_: Any) -> None:
+            """A refused handshake is what the tests want."""
+
+    server = Quiet(("127.0.0.1", 0), handler)
     server.socket = context.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
     thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
     thread.start()
