@@ -99,7 +99,8 @@ def _hangs(evidence: Evidence) -> Iterator[Symptom]:
             )
             yield Symptom(text, side.datacenter, hop)
     request, side = evidence.request, evidence.source
-    if side.sidecar is None and "source sidecar" in evidence.unseen and request and request.ended == "timeout":
+    other = side.gateway if evidence.route.crosses else evidence.destination.sidecar  # seen by a forward to that side
+    if other and not side.sidecar and "source sidecar" in evidence.unseen and request and request.ended == "timeout":
         text = "the source's Envoy answers neither the request nor its admin"
         yield Symptom(text, side.datacenter, "source sidecar", weight="fallback")  # its admin may only be slow
 

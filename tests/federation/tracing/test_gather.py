@@ -13,10 +13,10 @@ import pytest
 from fakes import envoy
 from fakes.clock import START
 from federation.tracing.conftest import ROUTE, SOCKETS, Shop
-from meshkit.backends.base import Ref
+from meshkit.backends.base import Ref, Reply
 from meshkit.consul import names
 from meshkit.consul.names import GATEWAY_SELECTOR
-from meshkit.errors import UnreachableError
+from meshkit.errors import ForbiddenError, UnreachableError
 from meshkit.federation.tracing.gather import Trace
 from meshkit.federation.tracing.measure import CLUSTER_NAME
 from meshkit.trace import clocks, measures
@@ -168,6 +168,52 @@ def test_a_request_that_can_not_be_sent_is_told(shop: Shop) -> None:
 
     assert seen.request is None
     assert named(seen)[0] == "unknown"
+
+
+def test_a_source_that_may_not_be_spoken_to_is_not_seen(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No leave to forward in its namespace alone: no request is sent, that is told, and no hop is called broken."""
+    eks = shop.cluster("eks")
+
+    def guarded(look: Callable[..., Any]) -> Callable[..., Any]:
+        def refuse(pod: str, namespace: str, *rest: Any) -> Any:
+            if namespace == "shop":
+                raise ForbiddenError(f"eks: user cannot create resource pods/portforward in namespace {namespace}")
+            return look(pod, namespace, *rest)
+
+        return refuse
+
+    for name in ("loopback_get", "loopback_send"):
+        monkeypatch.setattr(eks, name, guarded(getattr(eks, name)))
+
+    seen = shop.trace()
+
+    assert seen.request is None
+    assert "pods/portforward" in seen.unseen["tagged request"]
+    assert "pods/portforward" in seen.unseen["source sidecar"]
+    assert seen.source.gateway
+    assert named(seen) == ("unknown", "", "")
+
+
+@pytest.mark.parametrize(
+    ("gateway", "cause"),
+    [
+        pytest.param(True, ("broken", "envoy_hangs"), id="the gateway's admin answers"),
+        pytest.param(False, ("unknown", ""), id="nobody does"),
+    ],
+)
+def test_a_silent_source_hangs_where_others_can_be_spoken_to(
+    shop: Shop,
+    gateway: bool,  # noqa: FBT001 - a column
+    cause: tuple[str, str],
+) -> None:
+    """Else it may be the way to the cluster's pods."""
+    loopback = shop.cluster("eks").loopback
+    loopback.replies["frontend"] = Reply(b"", ended=False, took_s=3.0)
+    del loopback.admin["frontend"]
+    if not gateway:
+        loopback.admin.clear()
+
+    assert named(shop.trace())[:2] == cause
 
 
 def test_a_service_that_nobody_registered_is_named(shop: Shop) -> None:
