@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,8 @@ PASSING = frozenset({TOO_MANY, 502, 503, 504})
 
 AGAIN = "log in again, then try: kubectl --context {} get namespaces"
 WORDS_SHOWN = 200
+WAITED = re.compile(r"timeout=([\d.]+)")
+"""In urllib3's words; during a TLS handshake it is the connection's time, though the error is that of reading."""
 
 
 def of_status(context: str, status: int, body: bytes, request: str, client_certificate: str | None) -> MeshkitError:
@@ -53,11 +56,11 @@ def of_transport(context: str, host: str, error: exceptions.HTTPError) -> Unreac
     if isinstance(cause, exceptions.NewConnectionError):
         return _of_connection(context, host, cause)
     if isinstance(cause, exceptions.TimeoutError):
-        waited = f"did not answer within {READ_S:g} s"
-        if isinstance(cause, exceptions.ConnectTimeoutError):
-            waited = f"took no connection within {CONNECT_S:g} s"
+        told = WAITED.search(text)
+        what = "took no connection" if isinstance(cause, exceptions.ConnectTimeoutError) else "did not answer"
         hint = f"is {host} reachable from here (VPN, authorised networks)?"
-        return UnreachableError(f"{context}: the API server {waited}", hint=hint)
+        waited_s = float(told[1]) if told else READ_S
+        return UnreachableError(f"{context}: the API server {what} within {waited_s:g} s", hint=hint)
     return UnreachableError(
         f"{context}: what answers at {host} broke the connection",
         hint="is it a Kubernetes API server?",

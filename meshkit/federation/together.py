@@ -41,5 +41,9 @@ def together(
             break
     if bugs:
         raise bugs[0]
-    late = {name: f"no answer within {timeout_s:g} s" for name in looks if name not in answers and name not in unseen}
+    late = {
+        name: f"no answer within {round(timeout_s, 1):g} s"
+        for name in looks
+        if name not in answers and name not in unseen
+    }
     return dict(answers), dict(unseen) | late

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -132,7 +133,21 @@ def test_silent_server(tmp_path: Path, authority: CertificateFiles, monkeypatch:
     with raw_server(b"") as url:
         error = failure(client(tmp_path, url, authority))
     assert isinstance(error, UnreachableError)
-    assert "within" in error.message
+    assert "did not answer within 0.05 s" in error.message
+
+
+def test_server_that_goes_silent(tmp_path: Path, authority: CertificateFiles, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that hangs only after the handshake has the time of an answer, and that is told."""
+    monkeypatch.setattr(kube_module, "TIMEOUT", urllib3.Timeout(connect=5.0, read=0.05))
+    released = threading.Event()
+
+    def knows(_: str) -> bool:
+        return released.wait(5)
+
+    with api_server(authority.issue("server"), VERSION, knows=knows) as url:
+        error = failure(client(tmp_path, url, authority))
+        released.set()
+    assert "did not answer within 0.05 s" in error.message
 
 
 def test_no_tls(tmp_path: Path, authority: CertificateFiles) -> None:
