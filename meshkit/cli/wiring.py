@@ -6,9 +6,8 @@ import os
 import shutil
 import tempfile
 import threading
-from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from typing import Generic, TypeVar
 
@@ -95,18 +94,27 @@ class _Clusters(Mapping[str, Kube]):
 
 
 class _Once(Generic[T]):
-    """Opens one thing per datacenter, on first use, from whichever thread; a failure is not remembered."""
+    """Opens one thing per datacenter, on first use, from whichever thread.
+
+    A failure is that of all who asked meanwhile: none waits for another attempt. Later ones try again.
+    """
 
     def __init__(self, make: Callable[[str], T]) -> None:
         self._make = make
-        self._made: dict[str, T] = {}
-        self._locks: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
+        self._lock = threading.Lock()
+        self._made: dict[str, Future[T]] = {}
 
     def __call__(self, name: str) -> T:
-        with self._locks[name]:
-            if name not in self._made:
-                self._made[name] = self._make(name)
-            return self._made[name]
+        with self._lock:
+            found = self._made.get(name)
+            made = self._made[name] = found or Future()
+        if found is None:
+            try:
+                made.set_result(self._make(name))
+            except BaseException as error:  # noqa: BLE001 - raised below, for all who wait
+                del self._made[name]
+                made.set_exception(error)
+        return made.result()
 
 
 def _helm(federation: Federation) -> Callable[[str], Helm]:
@@ -151,9 +159,10 @@ class _ConsulConnections:
         pods = self._kube[name].list("Pod", dc.namespace, selector=SERVER_SELECTOR)
         running = [pod for pod in pods if pod.get("status", {}).get("phase") == "Running"]
         for pod in sorted(running, key=lambda pod: (not is_ready(pod), pod["metadata"]["name"])):
+            held = self._credentials("")
             with ExitStack() as attempt:
                 try:
-                    client = self._connect(dc, str(pod["metadata"]["name"]), attempt)
+                    client = self._connect(dc, str(pod["metadata"]["name"]), held, attempt)
                     led = bool(client.leader())
                 except UnreachableError:
                     continue  # another server may answer
@@ -162,8 +171,7 @@ class _ConsulConnections:
                     return client
         raise UnreachableError(f"{name}: no Consul server has a leader yet")
 
-    def _connect(self, dc: Datacenter, pod: str, stack: ExitStack) -> ConsulClient:
-        held = self._credentials("")
+    def _connect(self, dc: Datacenter, pod: str, held: access.Credentials, stack: ExitStack) -> ConsulClient:
         ca_file = stack.enter_context(_file(held.ca_certificate))
         port = stack.enter_context(self._kube[dc.name].forward(pod, dc.namespace, HTTPS_PORT))
         client = ConsulClient(dc.name, port, held.token.reveal(), ca_file)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from concurrent.futures import Future
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from meshkit.backends.base import Ref
 from meshkit.cli import wiring
 from meshkit.errors import MeshkitError, UnreachableError, UsageError
 from meshkit.federation import runner
+from meshkit.federation.state import State
 from meshkit.federation.steps import datacenters, gateways, trust
 from meshkit.model import Datacenter
 
@@ -83,6 +85,17 @@ def test_consul_through_a_ready_server(clients: type[FakeClient]) -> None:
     assert not Path(ca_file).exists()
 
 
+def _started() -> FakeFederation:
+    """Two servers run in each datacenter."""
+    mesh = FakeFederation(servers=2)
+    for step in (trust, gateways, datacenters):
+        step.act(mesh.context())
+    for cluster in mesh.clusters.values():
+        for _ in range(3):  # looks until the pods run
+            cluster.get(Ref("StatefulSet", "consul-server", "consul"))
+    return mesh
+
+
 @pytest.mark.parametrize(
     ("answers", "closed"),
     [
@@ -93,11 +106,7 @@ def test_consul_through_a_ready_server(clients: type[FakeClient]) -> None:
 )
 def test_another_server_is_asked(clients: type[FakeClient], answers: list[str | MeshkitError], closed: int) -> None:
     """One server that is of no use does not keep the others from being asked, and its connection is closed."""
-    mesh = FakeFederation(servers=2)
-    for step in (trust, gateways, datacenters):
-        step.act(mesh.context())
-    for _ in range(3):  # looks until the pods run
-        mesh.clusters["aks"].get(Ref("StatefulSet", "consul-server", "consul"))
+    mesh = _started()
     clients.answers = answers
     with ExitStack() as stack:
         wiring._ConsulConnections(mesh.federation, mesh.state, mesh.clusters, stack).open("aks")
@@ -115,6 +124,50 @@ def test_no_leader(clients: type[FakeClient], answers: list[str | MeshkitError])
     with ExitStack() as stack, pytest.raises(UnreachableError, match="eks: no Consul server has a leader yet"):
         wiring._ConsulConnections(mesh.federation, mesh.state, mesh.clusters, stack).open("eks")
     assert clients.closed == len(clients.made)
+
+
+def test_a_token_that_can_not_be_read_is_no_servers_fault(clients: type[FakeClient]) -> None:
+    """It is in the primary's cluster, which is away: that is told, and asked once and not for each server."""
+    mesh = _started()
+    away = mesh.clusters["aks"].faults
+    away.unreachable, away.calls = True, 0
+    with ExitStack() as stack, pytest.raises(UnreachableError, match="aks: the API server cannot be reached") as raised:
+        wiring._ConsulConnections(mesh.federation, State("elsewhere"), mesh.clusters, stack).open("eks")
+    assert "the management token is in the primary's cluster" in raised.value.hint
+    assert (away.calls, clients.made) == (1, [])
+
+
+def test_who_waits_for_a_failure_has_it_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One attempt at what hangs is enough for all who asked meanwhile."""
+    asked, barrier, made = threading.Semaphore(0), threading.Barrier(4), []
+    failures: list[str] = []
+
+    class Watched(Future[str]):
+        def result(self, timeout: float | None = None) -> str:
+            asked.release()
+            return super().result(timeout)
+
+    def make(name: str) -> str:
+        made.append(name)
+        for _ in range(3):
+            assert asked.acquire(timeout=10)
+        raise UnreachableError(f"{name}: hangs")
+
+    monkeypatch.setattr(wiring, "Future", Watched)
+    once = wiring._Once(make)
+
+    def ask() -> None:
+        barrier.wait()
+        with pytest.raises(UnreachableError) as raised:
+            once("aks")
+        failures.append(raised.value.message)
+
+    threads = [threading.Thread(target=ask) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert (made, failures) == (["aks"], ["aks: hangs"] * 4)
 
 
 def test_opened_once_by_many_threads() -> None:
