@@ -205,10 +205,13 @@ def _common_name(connection: Any) -> str:
 
 
 @contextmanager
-def raw_server(greeting: bytes) -> Iterator[str]:
-    """A port that accepts, sends ``greeting`` and closes; with an empty one it says nothing and holds on."""
+def raw_server(greeting: bytes, taken: list[socket.socket] | None = None) -> Iterator[str]:
+    """A port that accepts, sends ``greeting`` and closes; with an empty one it says nothing and holds on.
+
+    ``taken`` are the connections that it has.
+    """
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        held: list[socket.socket] = []
+        held = [] if taken is None else taken
 
         def serve() -> None:
             while True:

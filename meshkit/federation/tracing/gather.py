@@ -24,7 +24,8 @@ from meshkit.trace.proxy import Proxy
 PLANES_S, NETWORK_S, LAST_S = 7.0, 16.0, 23.0
 """When each step ends at the latest, in seconds from the beginning, for what hangs or a machine that is busy.
 
-Each look has a shorter time of its own, so that a trace of a broken path takes less than 10 s on an idle machine.
+Each look has a shorter time of its own, and a side whose cluster could not be looked at is asked nothing more, so that
+a trace of a broken path takes less than 10 s on an idle machine.
 """
 
 LEAST_S = 1.0

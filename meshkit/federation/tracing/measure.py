@@ -37,6 +37,8 @@ CLUSTER_NAME = "kubernetes.default.svc.cluster.local."
 INSTANCES = 10
 """Of the destination's, so many are tried beside the one that the trace follows."""
 
+AWAY = "its cluster could not be looked at"
+
 
 @dataclass
 class Seen:
@@ -78,7 +80,7 @@ def network(  # noqa: PLR0913 - the path, how it is gone, and where to put what 
     asked = there.service if by_name else "consul"
     add(source, measures.DNS, DnsTarget(f"{asked}.service.{there.datacenter}.consul."), CONNECT_S)
     add(source, measures.CLUSTER_DNS, DnsTarget(CLUSTER_NAME), CONNECT_S)
-    _run(context, probes, {}, seen)
+    _run(context, probes, {}, seen, (source, destination))
 
 
 def handshakes(context: Context, route: Route, source: Side, destination: Side, seen: Seen) -> None:
@@ -103,7 +105,8 @@ def handshakes(context: Context, route: Route, source: Side, destination: Side, 
         )
         series = Series(where.datacenter, "", "", name)
         probes.setdefault(where.datacenter, []).append(Probe(name, series, target, 10.0, HANDSHAKE_S))
-    _run(context, probes, {source.datacenter: frozenset({route.source.service})}, seen)
+    identities = {source.datacenter: frozenset({route.source.service})}
+    _run(context, probes, identities, seen, (source, destination))
 
 
 def sni(service: str, datacenter: str, domain: str) -> str:
@@ -164,12 +167,15 @@ def _run(
     probes: Mapping[str, Sequence[Probe]],
     identities: Mapping[str, frozenset[str]],
     seen: Seen,
+    sides: tuple[Side, Side],
 ) -> None:
-    plan = Plan({dc: tuple(found) for dc, found in probes.items()}, identities=identities)
+    """Probe from both sides; one that has not answered before would only take its time again."""
+    away = {side.datacenter: AWAY for side in sides if not side.reachable}
+    plan = Plan({dc: tuple(found) for dc, found in probes.items() if dc not in away}, identities=identities)
     pace = Pace(count=1, window_s=WINDOW_S, grace_s=GRACE_S)
     _, missing = runs.collect(context, plan, pace, on_windows=seen.windows.extend)
-    for dc, why in missing.items():
-        seen.unseen |= {f"{dc}: {probe.series.probe}": why for probe in probes[dc]}
+    for dc, why in {**missing, **away}.items():
+        seen.unseen |= {f"{dc}: {probe.series.probe}": why for probe in probes.get(dc, ())}
 
 
 def measured(summary: Summary) -> Measured:

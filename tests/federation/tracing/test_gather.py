@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Callable
 from copy import deepcopy
 from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
+import urllib3
 
 from fakes import envoy
 from fakes.clock import START
+from fakes.servers import CertificateFiles, kubeconfig, raw_server
 from federation.tracing.conftest import ROUTE, SOCKETS, Shop
-from meshkit.backends.base import Ref, Reply
+from meshkit.backends import kube as kube_module
+from meshkit.backends.base import Consul, Ref, Reply
+from meshkit.backends.kube import KubeClient
 from meshkit.consul import names
 from meshkit.consul.names import GATEWAY_SELECTOR
 from meshkit.errors import ForbiddenError, UnreachableError
+from meshkit.federation.tracing import measure
 from meshkit.federation.tracing.gather import Trace
 from meshkit.federation.tracing.measure import CLUSTER_NAME
 from meshkit.trace import clocks, measures
@@ -96,6 +103,33 @@ def test_an_api_server_that_is_away_leaves_the_other_side(shop: Shop) -> None:
     assert seen.source.sidecar
     assert named(seen)[0] in ("unknown", "broken")
     assert named(seen)[1] in ("", "servers_unreachable", "no_endpoint")
+
+
+@pytest.mark.parametrize(("hung", "other"), [("aks", "eks"), ("eks", "aks")])
+def test_an_api_server_that_hangs_is_asked_for_the_planes_alone(
+    shop: Shop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, hung: str, other: str
+) -> None:
+    """Whichever side's: no probe, pod or handshake is tried there, and each is unseen with its reason."""
+    monkeypatch.setattr(kube_module, "TIMEOUT", urllib3.Timeout(connect=0.05, read=0.05))
+    context, taken = shop.mesh.context(), list[socket.socket]()
+
+    def consul(name: str) -> Consul:
+        if name == hung:
+            raise UnreachableError(f"{name}: not to be forwarded to")
+        return context.consul(name)
+
+    with raw_server(b"", taken) as url:
+        silent = KubeClient("aks", kubeconfig(tmp_path / "config", url, CertificateFiles(tmp_path).certificate))
+        seen = Trace(replace(context, kube={**context.kube, hung: silent}, consul=consul), ROUTE)()
+
+    looked_at = ("cluster", "CA", "gossip key", "DNS settings")
+    side = "source" if hung == ROUTE.source.datacenter else "destination"
+    assert len(taken) == len(looked_at)
+    assert {seen.unseen[f"{side}, {hung} {name}"] for name in looked_at} == {
+        "aks: the API server did not answer within 0.05 s"
+    }
+    assert {why for name, why in seen.unseen.items() if name.startswith(f"{hung}: ")} == {measure.AWAY}
+    assert shop.cluster(other).agents.requests
 
 
 def test_servers_that_are_away_are_told(shop: Shop) -> None:
