@@ -102,7 +102,9 @@ def _first_broken(evidence: Evidence, verdict: Verdict, cause: Finding | None) -
         return cause.hop
     if evidence.request is None or evidence.unserved or not passage.certain(evidence):
         return None  # an Envoy that answers by itself does not say which one it is
-    return NEXT[passage.reached(evidence)]
+    reached = passage.reached(evidence)
+    unread = reached == "lookup" and evidence.source.sidecar is None
+    return None if unread else NEXT[reached]
 
 
 def _beside(evidence: Evidence, finding: Finding, cause: Finding | None) -> Finding:

@@ -370,3 +370,10 @@ def test_where_a_connection_that_is_only_begun_ends() -> None:
     )
 
     assert diagnose(seen.with_request(begun, **NO_REPLY)).first_broken == "network"
+
+
+def test_a_request_of_which_no_envoy_told_ends_nowhere() -> None:
+    """That nothing was counted says something only where counters were read."""
+    unread = seen.with_source(seen.with_destination(healthy(), sidecar=None, gateway=None), sidecar=None, gateway=None)
+
+    assert diagnose(seen.closed(unread)).first_broken is None
