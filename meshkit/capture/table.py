@@ -6,7 +6,7 @@ Connections beyond the bound are added to their destination's sums and forgotten
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from fnmatch import fnmatchcase
 
 from meshkit.capture.connection import Connection, Way
@@ -26,7 +26,10 @@ Key = tuple[Address, int, Address, int]
 
 
 class Table:
-    """``ports`` are those that servers listen on, where that is known; ``name`` a pattern that names must match."""
+    """``ports`` are those that servers listen on, where that is known; ``name`` a pattern that names must match.
+
+    ``on_forget`` is told the key of each connection that is no longer followed.
+    """
 
     def __init__(self, ports: Collection[int] = (), name: str = "", most: int = MOST_CONNECTIONS) -> None:
         self._ports = set(ports) | CONSUL_PORTS
@@ -35,6 +38,7 @@ class Table:
         self._connections: dict[Key, Connection] = {}
         self._ended: dict[Key, None] = {}
         self._sums: dict[Destination, Totals] = {}
+        self.on_forget: Callable[[Key], object] = lambda _: None
         self.packets = 0
         self.bytes = 0
         self.forgotten = 0
@@ -57,7 +61,7 @@ class Table:
         ended = connection.over
         connection.take(found, by_client=by_client)
         if connection.over and not ended:
-            self._ended[_key(connection)] = None
+            self._ended[key_of(connection)] = None
         return connection
 
     def skip(self, reason: str, size: int) -> None:
@@ -94,13 +98,13 @@ class Table:
         if known is not None and not (opens and self._another(known, found, by_client=by_client)):
             return known, by_client
         if known is not None:
-            self._forget(_key(known), counted=False)
+            self._forget(key_of(known), counted=False)
         by_client = opens or self._by_client(found)
         if opens and len(self._ports) < MOST_PORTS:
             self._ports.add(found.destination_port)
         made = _made(found, pod, by_client=by_client, from_begin=opens)
         self._make_room()
-        self._connections[_key(made)] = made
+        self._connections[key_of(made)] = made
         return made, by_client
 
     @staticmethod
@@ -122,6 +126,7 @@ class Table:
     def _forget(self, key: Key, *, counted: bool = True) -> None:
         connection = self._connections.pop(key)
         self._ended.pop(key, None)
+        self.on_forget(key)
         self.forgotten += counted
         if self.matches(connection):
             self._count(self._sums, connection)
@@ -135,7 +140,8 @@ class Table:
         sums[where].add(connection, self.last_ns)
 
 
-def _key(connection: Connection) -> Key:
+def key_of(connection: Connection) -> Key:
+    """What the table knows a connection by, until it forgets it."""
     return (
         connection.client_address,
         connection.client_port,
