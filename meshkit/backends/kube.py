@@ -35,7 +35,7 @@ OK_BELOW = 300
 TIMEOUT = urllib3.Timeout(connect=kube_errors.CONNECT_S, read=kube_errors.READ_S)
 REFUSALS = frozenset({kube_errors.UNAUTHORIZED, kube_errors.FORBIDDEN, kube_errors.NOT_FOUND})
 
-HISTORY_LINES, HISTORY_BYTES = 20_000, 2 << 20
+HISTORY_LINES, HISTORY_BYTES, CHUNK_BYTES = 20_000, 2 << 20, 1 << 16
 """The newest lines are wanted; the API's own limit, limitBytes, would keep the oldest."""
 
 
@@ -160,12 +160,15 @@ class KubeClient:
             "previous": str(previous).lower(),
         }
         try:
-            data = self._send("GET", path_of("Pod", namespace, pod, "log"), query=query).data
+            response = self._send("GET", path_of("Pod", namespace, pod, "log"), query=query, stream=True)
         except UnreachableError:
             raise
         except MeshkitError:
             return ""  # as in logs, and 400 also where there is no predecessor
-        return data[-HISTORY_BYTES:].decode(errors="replace")
+        try:
+            return _newest_lines(response, HISTORY_BYTES).decode(errors="replace")
+        except urllib3.exceptions.HTTPError as error:
+            raise kube_errors.of_transport(self._context, self._configuration.host, error) from error
 
     def pod_get(self, pod: str, namespace: str, port: int, path: str = "/") -> tuple[int, str]:
         """See ``base.Kube``."""
@@ -218,7 +221,7 @@ class KubeClient:
             raise kube_errors.of_body(self._context, self._configuration.host, data)
         return answer
 
-    def _send(
+    def _send(  # noqa: PLR0913 - the parts of a request
         self,
         method: str,
         path: str,
@@ -226,19 +229,28 @@ class KubeClient:
         *,
         query: dict[str, str] | None = None,
         content_type: str = "application/json",
+        stream: bool = False,
     ) -> urllib3.BaseHTTPResponse:
-        response = self._raw(method, path, body, query or {}, content_type)
+        """``stream`` leaves the body of a good answer to be read."""
+        response = self._raw(method, path, body, query or {}, content_type, stream=stream)
         for _ in range(BUSY_TRIES):
             if response.status != kube_errors.TOO_MANY or "Retry-After" not in response.headers:
                 break
             time.sleep(BUSY_S)
-            response = self._raw(method, path, body, query or {}, content_type)
+            response = self._raw(method, path, body, query or {}, content_type, stream=stream)
         if response.status >= OK_BELOW:
             raise self._status_error(response, f"{method} {path}")
         return response
 
-    def _raw(
-        self, method: str, path: str, body: Any, query: dict[str, str], content_type: str
+    def _raw(  # noqa: PLR0913 - the parts of a request
+        self,
+        method: str,
+        path: str,
+        body: Any,
+        query: dict[str, str],
+        content_type: str,
+        *,
+        stream: bool = False,
     ) -> urllib3.BaseHTTPResponse:
         url = f"{self._configuration.host}{path}" + (f"?{urlencode(query)}" if query else "")
         payload = json.dumps(body).encode() if body is not None else None
@@ -250,8 +262,17 @@ class KubeClient:
             headers = login | {"Accept": "application/json"} | ({"Content-Type": content_type} if payload else {})
             try:
                 response = self._pool.request(
-                    method, url, body=payload, headers=headers, timeout=TIMEOUT, retries=False, redirect=False
+                    method,
+                    url,
+                    body=payload,
+                    headers=headers,
+                    timeout=TIMEOUT,
+                    retries=False,
+                    redirect=False,
+                    preload_content=not stream,
                 )
+                if stream and response.status >= OK_BELOW:
+                    response.read(cache_content=True)
                 refused = response.status == kube_errors.UNAUTHORIZED and tries_left and self._login
                 if not (refused and self._login and self._login.forget(login.get("authorization", ""))):
                     return response
@@ -266,3 +287,13 @@ class KubeClient:
         return kube_errors.of_status(
             self._context, response.status, response.data, request, self._configuration.cert_file
         )
+
+
+def _newest_lines(response: urllib3.BaseHTTPResponse, most: int) -> bytes:
+    """The last bytes of a body, which is never held as a whole; where some are left out, from a line's begin on."""
+    newest, left_out = bytearray(), False
+    for chunk in response.stream(CHUNK_BYTES):
+        newest += chunk
+        left_out = left_out or len(newest) > most
+        del newest[:-most]
+    return bytes(newest.partition(b"\n")[2] or newest) if left_out else bytes(newest)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import threading
+import tracemalloc
 from pathlib import Path
 from typing import Any
 
@@ -230,6 +231,42 @@ def test_pod_answers_404(tmp_path: Path, authority: CertificateFiles) -> None:
         assert kube.pod_get("here", "consul", 80) == (404, "no such page")
         with pytest.raises(NotFoundError, match="gone"):
             kube.pod_get("gone", "consul", 80)
+
+
+LOG = "/api/v1/namespaces/consul/pods/one/log"
+
+
+def test_of_a_long_log_the_newest_lines_are_kept_and_the_rest_is_never_held(
+    tmp_path: Path, authority: CertificateFiles, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whole lines: half of one could begin within a token, which nobody would know again."""
+    monkeypatch.setattr(kube_module, "HISTORY_BYTES", 105_000)
+    lines = [f"{n:04d} {'x' * 9_994}\n" for n in range(2_000)]
+    with api_server(authority.issue("server"), {LOG: (200, "".join(lines))}) as url:
+        kube = client(tmp_path, url, authority)
+        kube.history("gone", "consul", "main", 60.0)  # the first request imports what the others use
+        tracemalloc.start()
+        try:
+            found = kube.history("one", "consul", "main", 60.0)
+            most_held = tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+    assert found == "".join(lines[-10:])
+    assert most_held < 1.5 * 20_000_000  # the server's own copy of the whole is in it
+
+
+@pytest.mark.parametrize("text", ["", "one line\n", "no end", "1\n2\n3\n"])
+def test_a_short_log_is_kept_as_it_is(tmp_path: Path, authority: CertificateFiles, text: str) -> None:
+    with api_server(authority.issue("server"), {LOG: (200, text)}) as url:
+        assert client(tmp_path, url, authority).history("one", "consul", "main", 60.0) == text
+
+
+def test_a_log_that_breaks_off_is_an_error(tmp_path: Path, authority: CertificateFiles) -> None:
+    """What came of it is not taken for all."""
+    with raw_server(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nx") as url:
+        kube = client(tmp_path, url.replace("https", "http"), authority)
+        with pytest.raises(UnreachableError, match=r"aks: what answers at .* broke the connection"):
+            kube.history("one", "consul", "main", 60.0)
 
 
 @pytest.mark.parametrize(
