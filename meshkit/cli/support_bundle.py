@@ -51,8 +51,8 @@ def support_bundle(
     since_s = duration.option("--since", since, SHORTEST_S, LONGEST_S)
     _check(file)
     with known.opened(federation, clusters or (), namespace) as context:
-        redact = redactor(context)
-        bundle = gather(context, since_s)
+        redact, unlisted = redactor(context)
+        bundle = gather(context, since_s, unlisted)
     found = [*report.documents(bundle), *bundle.files]
     files = [File(entry.path, entry.title, redact.clean(entry.text)) for entry in found]
     index = redact.clean(report.index(bundle, files, redact.counts))

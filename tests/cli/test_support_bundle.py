@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import tarfile
 from collections.abc import Callable
 from pathlib import Path
@@ -89,22 +90,38 @@ def test_a_cluster_that_is_away_is_a_gap_and_the_other_is_there(federated: Meshk
     world.clusters["eks"].faults.unreachable = True
     result = federated("support-bundle")
     files = unpacked(result)
-    assert "not in it: clusters/eks: eks: the API server cannot be reached" in result.err
+    assert "not in it: clusters/eks, consul/eks and envoy/eks: eks: the API server cannot be reached" in result.err
     assert "clusters/eks" in files["index.html"]
     assert "clusters/aks/pods.json" in files
     assert "✘" in files["index.html"]
 
 
 def test_what_may_not_be_read_is_a_gap_and_the_rest_is_there(federated: Meshkit, world: FakeFederation) -> None:
-    for resource in ("events", "secrets", "pods/log"):
+    for resource in ("events", "pods/log"):
         for verb in ("get", "list"):
             world.clusters["eks"].faults.forbid(verb, resource)
     result = federated("support-bundle")
     files = unpacked(result)
-    for name in ("events.txt", "secrets.txt", "logs/consul-server-0/server.log"):
+    for name in ("events.txt", "logs/consul-server-0/server.log"):
         assert f"not in it: clusters/eks/{name}" in result.err
         assert f"clusters/eks/{name}" not in files
     assert "clusters/eks/pods.json" in files
+
+
+def test_a_cluster_whose_secrets_may_not_be_listed_is_left_out(federated: Meshkit, world: FakeFederation) -> None:
+    """What is to be taken out of its texts is not known then; the other cluster's is."""
+    cluster = world.clusters["eks"]
+    data = {"x": base64.b64encode(b"hunter2-canary").decode()}
+    cluster.put({"kind": "Secret", "metadata": {"namespace": "consul", "name": "shop"}, "data": data})
+    cluster.pod_logs["consul-server-0", "server"] = "shop says hunter2-canary\n"
+    cluster.faults.forbid("list", "secrets")
+    result = federated("support-bundle")
+    files = unpacked(result)
+    assert "not in it: clusters/eks, consul/eks and envoy/eks: eks: user cannot list resource secrets" in result.err
+    assert [path for path in files if path.split("/")[1:2] == ["eks"]] == []
+    assert "hunter2-canary" not in "".join(files.values())
+    assert "eks: user cannot list resource secrets; so its Secrets could not be looked for" in files["index.html"]
+    assert "clusters/aks/pods.json" in files
 
 
 def test_pods_that_may_not_be_listed_are_a_gap_and_the_rest_is_there(federated: Meshkit, world: FakeFederation) -> None:

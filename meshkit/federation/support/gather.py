@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 import platform
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, version
 from typing import TypeVar
@@ -37,9 +37,16 @@ NO_SECRETS = frozenset({"namespace", "ca.crt"})
 """Beside the token in a service account's Secret; the namespace's name would be blanked everywhere."""
 
 
-def gather(context: Context, since_s: float) -> Bundle:
-    """Look at all of it; a part that fails is a gap, and the others go on."""
-    gaps: list[Gap] = []
+def gather(context: Context, since_s: float, unlisted: Mapping[str, str]) -> Bundle:
+    """Look at all of it; a part that fails is a gap, and the others go on.
+
+    ``unlisted`` is the datacenters whose Secrets are not known, and why: their texts are not read, since nobody could
+    tell what to take out of them.
+    """
+    gaps = [
+        Gap(f"clusters/{name}, consul/{name} and envoy/{name}", f"{why}; so its Secrets could not be looked for")
+        for name, why in unlisted.items()
+    ]
     context.observe(Progress(TASK, "status and checks"))
     state = _or_gap(gaps, "status", lambda: observe(context, lambda dc: drift(context, dc)))
     checks = check.run(state, CATALOGUE) if state else ()
@@ -48,7 +55,8 @@ def gather(context: Context, since_s: float) -> Bundle:
     context.observe(Progress(TASK, "results of probes"))
     outcome = _or_gap(gaps, "probes", lambda: results.collect(context, since_s))
     context.observe(Progress(TASK, "objects, events and logs"))
-    found = context.each(lambda dc: list(_of_datacenter(context, dc, since_s)))
+    listed = [dc for dc in context.federation.datacenters if dc.name not in unlisted]
+    found = context.each(lambda dc: list(_of_datacenter(context, dc, since_s)), listed)
     parts = [_versions(), *(part for parts in found.values() for part in parts)]
     return Bundle(
         context.federation.name,
@@ -63,8 +71,25 @@ def gather(context: Context, since_s: float) -> Bundle:
     )
 
 
-def redactor(context: Context) -> Redactor:
-    """Knows every secret that this machine holds, and those in the clusters' namespaces."""
+def redactor(context: Context) -> tuple[Redactor, dict[str, str]]:
+    """One that knows every secret of this machine and of the clusters' namespaces; which can't be listed, and why."""
+    known = _held(context)
+    unlisted: dict[str, str] = {}
+
+    def secrets(dc: Datacenter) -> dict[str, str]:
+        try:
+            return _secrets(context, dc)
+        except MeshkitError as error:
+            unlisted[dc.name] = error.message
+            return {}
+
+    for found in context.each(secrets).values():
+        known |= {name: value for name, value in found.items() if value not in known.values()}
+    return Redactor(known), unlisted
+
+
+def _held(context: Context) -> dict[str, str]:
+    """What is in the state directory."""
     known: dict[str, str] = {}
     held = context.state.secrets()
     if held:
@@ -78,20 +103,14 @@ def redactor(context: Context) -> Redactor:
         pair = context.state.server_certificate(dc.name)
         if pair:
             known[f"server key of {dc.name}"] = pair[1].reveal()
-    for found in context.each(lambda dc: _secrets(context, dc)).values():
-        known |= {name: value for name, value in found.items() if value not in known.values()}
-    return Redactor(known)
+    return known
 
 
 def _secrets(context: Context, dc: Datacenter) -> dict[str, str]:
-    """What is in a cluster's Secrets; a cluster that can't be asked puts none of it into the bundle either."""
-    try:
-        found = context.kube[dc.name].list("Secret", dc.namespace)
-    except MeshkitError:
-        return {}
+    """What is in a cluster's Secrets."""
     return {
         f"{dc.name} {secret['metadata']['name']}/{key}": text
-        for secret in found
+        for secret in context.kube[dc.name].list("Secret", dc.namespace)
         if secret.get("type") != HELM_SECRET
         for key, text in _texts(secret)
     }
