@@ -8,22 +8,11 @@ URLs. Certificates stay, since they are public and often the answer.
 
 from __future__ import annotations
 
-import base64
-import json
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping
-from urllib.parse import quote
+from collections.abc import Mapping
 
-SHORTEST = 8
-"""Known values that are shorter stay: they would blank ordinary words, and no key or token is so short."""
-
-KEY_LINE = 32
-WORD = re.compile(r"[A-Za-z0-9+/_=-]{20,}")
-"""What may be a token inside of a longer Secret, such as a configuration file."""
-
-CERTIFICATE = "-----BEGIN CERTIFICATE-----"
-PRIVATE = "PRIVATE KEY-----"
+from meshkit.support.known import Known
 
 PASSWORDS = r"password|passwd|passphrase|secret_?id|api_?key|access_?key|private_?key|gossip_?key|client_?secret"
 TOKENS = r"token|secret|encrypt"
@@ -73,18 +62,11 @@ class Redactor:
 
     def __init__(self, known: Mapping[str, str]) -> None:
         self.counts: Counter[str] = Counter()
-        forms: dict[str, str] = {}
-        for name, value in known.items():
-            for form in _forms(value):
-                forms.setdefault(form, name)
-        self._names = forms
-        longest_first = sorted(forms, key=len, reverse=True)
-        self._known = re.compile("|".join(map(re.escape, longest_first))) if forms else None
+        self._known = Known(known)
 
     def clean(self, text: str) -> str:
         """The text without them: each is replaced by its name."""
-        if self._known:
-            text = self._known.sub(lambda found: self._mark(self._names[found[0]]), text)
+        text = self._known.replace(text, self._mark)
         for name, pattern in FORMS:
             text = pattern.sub(lambda found, name=name: found[1] + self._mark(name), text)  # type: ignore[misc]
         return text
@@ -92,21 +74,3 @@ class Redactor:
     def _mark(self, name: str) -> str:
         self.counts[name] += 1
         return f"<redacted: {name}>"
-
-
-def _forms(value: str) -> Iterator[str]:
-    """A secret as it may be written somewhere; nothing for what is public or too short to tell."""
-    if len(value.strip()) < SHORTEST or (CERTIFICATE in value and PRIVATE not in value):
-        return
-    for raw in {value, value.strip()}:
-        yield from (raw, json.dumps(raw)[1:-1], quote(raw, safe=""), base64.b64encode(raw.encode()).decode())
-    if PRIVATE in value:
-        yield from (line for line in _lines_of_keys(value) if len(line) >= KEY_LINE)
-    else:
-        yield from (word for word in WORD.findall(value) if re.search(r"\d", word) and re.search(r"[A-Za-z]", word))
-
-
-def _lines_of_keys(value: str) -> Iterator[str]:
-    """Lines of private keys, without those of certificates that may be beside them."""
-    for block in re.findall(r"-----BEGIN [A-Z ]*PRIVATE KEY-----\s*(.*?)\s*-----END", value, re.DOTALL):
-        yield from block.split()
