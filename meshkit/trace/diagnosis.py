@@ -83,8 +83,10 @@ def _cause(evidence: Evidence, findings: Sequence[Finding]) -> Finding | None:
 
 
 def _explains(evidence: Evidence, finding: Finding) -> bool:
-    """What degrades a hop can break a request only there: at the hop that it did not get beyond."""
-    return finding.hop in PATH and order(finding.hop) >= order(passage.reached(evidence))
+    """What degrades a hop can break a request only there: at the hop that it did not get beyond, or on the way back."""
+    reached = passage.reached(evidence)
+    beyond = finding.hop in PATH and order(finding.hop) > order(reached)
+    return beyond or (finding.hop == reached and reached in ("network", "service"))
 
 
 def _verdict(evidence: Evidence, cause: Finding | None) -> Verdict:

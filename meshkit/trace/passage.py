@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from meshkit.trace import choose
 from meshkit.trace.evidence import Evidence
 from meshkit.trace.hops import Hop, Party
 from meshkit.trace.proxy import EnvoyCluster, Proxy
@@ -81,7 +82,8 @@ def reached(evidence: Evidence) -> Hop:
 def _between(evidence: Evidence) -> Hop:
     """The same of a request that did not come to the other sidecar."""
     source, destination, there = evidence.source, evidence.destination, evidence.route.destination
-    if begun(destination.gateway, service_cluster(destination.gateway, there)):
+    onward = service_cluster(destination.gateway, there)
+    if begun(destination.gateway, onward) or carried(destination.gateway, onward):
         return "remote gateway"
     way = datacenter_cluster(source.gateway, there.datacenter)
     if carried(source.gateway, way):
@@ -97,7 +99,8 @@ def _inside(evidence: Evidence) -> Hop:
     if connected(source.sidecar, service_cluster(source.sidecar, there)):
         if not evidence.route.crosses:
             return "remote sidecar"
-        return "source gateway" if source.gateway is None else "source sidecar"
+        unseen = source.gateway is None or "source gateway" in evidence.unseen
+        return "source gateway" if unseen or choose.mode(evidence) == "remote" else "source sidecar"
     return "source sidecar" if listened(source.sidecar, evidence) else "lookup"
 
 
@@ -125,14 +128,26 @@ def listened(proxy: Proxy | None, evidence: Evidence) -> bool:
 
 
 def estranged(evidence: Evidence) -> frozenset[str]:
-    """How the two sidecars met and came to no handshake: counters of ``TLS_FAULTS`` that grew, at either of them."""
-    source, destination, there = evidence.source, evidence.destination, evidence.route.destination
-    cluster = service_cluster(source.sidecar, there)
-    met = not evidence.route.crosses or begun(destination.gateway, service_cluster(destination.gateway, there))
-    places = [(destination.sidecar, "listener.")]
+    """How the two sidecars met and came to no handshake: counters of ``TLS_FAULTS`` that grew, at either of them.
+
+    Others' handshakes fail too: the source's own connection has to have failed, and the service to have got nothing.
+    """
+    source, destination, there = evidence.source.sidecar, evidence.destination.sidecar, evidence.route.destination
+    cluster = service_cluster(source, there)
+    got = destination is not None and destination.grew(f"cluster.{LOCAL_APP}.", "upstream_cx_rx_bytes_total") > 0
+    if got or (source is not None and not failed(source, cluster)):
+        return frozenset()
+    gateway = evidence.destination.gateway
+    met = not evidence.route.crosses or begun(gateway, service_cluster(gateway, there))
+    places = [(destination, "listener.")]
     if met and cluster:
-        places.append((source.sidecar, f"cluster.{cluster.name}."))
-    return frozenset(fault for fault in TLS_FAULTS for proxy, where in places if proxy and proxy.grew(where, fault))
+        places.append((source, f"cluster.{cluster.name}."))
+    return frozenset(
+        fault
+        for fault in TLS_FAULTS
+        for proxy, where in places
+        if proxy and proxy.grew(where, fault) and not proxy.busy(where, fault)
+    )
 
 
 def denied(proxy: Proxy | None) -> bool:

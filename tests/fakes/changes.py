@@ -102,9 +102,14 @@ def estranged(source: dict[str, int], destination: dict[str, int]) -> Change:
 
 
 def gateway_pod(prefix: str) -> Change:
-    """One of several pods of a gateway takes connections and does not answer on them."""
-    silent = {f"{prefix}10.42.9.9": Measured("timeout_tls", failed=1)}
-    return lambda e: seen.closed(replace(e, measured=dict(e.measured) | silent))
+    """One of two pods of a gateway takes connections and does not answer on them."""
+    return lambda e: seen.closed(of_several(e, prefix, "ok", "timeout_tls"))
+
+
+def of_several(evidence: Evidence, prefix: str, *reasons: str) -> Evidence:
+    """How what was tried at each of several ended."""
+    found = {f"{prefix}10.42.9.{n}": Measured(reason, failed=reason != "ok") for n, reason in enumerate(reasons)}
+    return replace(evidence, measured=dict(evidence.measured) | found)
 
 
 def critical(evidence: Evidence) -> Evidence:

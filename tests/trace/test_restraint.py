@@ -307,9 +307,93 @@ def test_a_handshake_that_met_the_one_of_several_that_hangs_tells_nothing_of_the
     """The one from inside met another."""
     hangs = Measured("timeout_tls", failed=1)
     evidence = changes.measured(AT_REMOTE_GATEWAY=hangs, THROUGH=hangs)(healthy())
-    evidence = replace(evidence, measured=dict(evidence.measured) | {f"{measured}10.42.9.9": hangs})
+    evidence = changes.of_several(evidence, measured, "ok", "timeout_tls")
 
     assert codes(diagnose(evidence)) & {"handshake_blocked", "packets_dropped"} == set()
+
+
+@pytest.mark.parametrize(
+    ("measured", "ends", "code"),
+    [
+        (measures.SOURCE_POD, {"AT_REMOTE_GATEWAY": "timeout_tls", "THROUGH": "timeout_tls"}, "handshake_blocked"),
+        (measures.DESTINATION_POD, {"AT_SIDECAR": "timeout_tls", "THROUGH": "timeout_tls"}, ""),
+        (measures.OTHER, {}, "instance_unreachable"),
+    ],
+    ids=["the way", "the sidecar", "an instance"],
+)
+def test_what_lies_beyond_a_gateways_pods_is_not_called_theirs(measured: str, ends: dict[str, str], code: str) -> None:
+    """Handshakes with them end at the destination's sidecar."""
+    evidence = changes.measured(**{name: Measured(reason, failed=1) for name, reason in ends.items()})(healthy())
+    for prefix in {measures.SOURCE_POD, measures.DESTINATION_POD, measured}:
+        evidence = changes.of_several(evidence, prefix, "ok" if measured == measures.OTHER else "reset", "timeout_tls")
+
+    assert named(evidence) == (("broken", code) if code else ("unknown", ""))
+
+
+def test_what_the_prober_could_not_do_is_nobodys_fault() -> None:
+    """It had no certificate yet."""
+    evidence = changes.of_several(healthy(), measures.OTHER, "no_identity", "not_permitted")
+
+    assert named(changes.of_several(evidence, measures.SOURCE_POD, "ok", "no_identity")) == ("healthy", "")
+
+
+@pytest.mark.parametrize("fault", ["ssl.connection_error", "ssl.fail_verify_error"])
+@pytest.mark.parametrize(
+    ("ends", "code"),
+    [
+        ({"status": 500, "head": "HTTP/1.1 500 Internal Server Error"}, "service_errors"),
+        (NO_REPLY, "service_slow"),
+        ({"ended": "closed", "status": 0, "head": ""}, "service_closes"),
+    ],
+    ids=["errors", "hangs", "closes"],
+)
+def test_a_strangers_handshake_is_not_the_sources(fault: str, ends: dict[str, Any], code: str) -> None:
+    """A scanner that speaks no TLS, or a client whose certificate has run out, counts at the same listener."""
+    sidecar = healthy().destination.sidecar
+    assert sidecar
+    answered = {"upstream_cx_rx_bytes_total"} if code != "service_errors" else set()
+    counters = {name: n for name, n in sidecar.counters.items() if not any(part in name for part in answered)}
+    counters |= {f"listener.10.42.0.5_20000.{fault}": 1}
+    evidence = seen.with_proxy(healthy(), "destination sidecar", counters=counters)
+
+    assert named(seen.with_request(evidence, **ends)) == ("broken", code)
+
+
+@pytest.mark.parametrize(
+    ("known", "dialled"),
+    [
+        ((seen.AKS,), (("203.0.113.99", 443),)),
+        ((seen.AKS, ("203.0.113.99", 443)), (seen.AKS, ("203.0.113.99", 443))),
+    ],
+    ids=["an old address", "one of two"],
+)
+def test_a_gateway_that_goes_elsewhere_loses_nothing_that_others_bring_there(
+    known: tuple[tuple[str, int], ...], dialled: tuple[tuple[str, int], ...]
+) -> None:
+    """The probes tried the first address that the servers know."""
+    cluster = EnvoyCluster(seen.NEAR, tuple((*at, "") for at in dialled))
+    lost = seen.with_views(changes.leaving_vanishes(healthy()), {"gateways": {"aks": known}}, {})
+
+    assert "packets_dropped" not in codes(
+        diagnose(seen.with_proxy(lost, "source gateway", clusters={seen.NEAR: cluster}))
+    )
+
+
+@pytest.mark.parametrize("prefix", ["v2.", "failover-target~0~"])
+def test_an_overflow_of_any_target_of_the_chain_is_this_paths(prefix: str) -> None:
+    """A subset's and a failover's clusters have names of their own; under steady load others' count too."""
+    name = f"cluster.{prefix}{FAR}.upstream_cx_overflow"
+    busy = {"counters": {name: 3}, "totals": {name: 36000}, "uptime_s": 3600.0}
+
+    assert named(changes.envoy("source sidecar", counters={name: 3})(healthy())) == ("broken", "connection_limit")
+    assert named(changes.envoy("source sidecar", **busy)(healthy())) == ("broken", "connection_limit")
+
+
+def test_heavy_loss_is_no_dead_backend() -> None:
+    """So few get through that hardly one is left to have been sent again."""
+    for failed, resent in ((37, 2), (33, 3), (30, 3)):
+        heavy = Measured("timeout_connect", sent=40, failed=failed, resent=resent)
+        assert named(changes.measured(THERE=heavy)(healthy())) == ("broken", "packet_loss")
 
 
 def test_filtered_echoes_are_no_black_hole() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from meshkit.trace import choose, measures, passage
+from meshkit.trace import choose, measures, passage, places
 from meshkit.trace.cause import Cause, Symptom, Weight
 from meshkit.trace.evidence import Evidence, Measured, Side
 from meshkit.trace.hops import Hop
@@ -49,12 +49,10 @@ def _pod_silent(evidence: Evidence) -> Iterator[Symptom]:
     """Each connection goes by one of them."""
     for side, hop in sides(evidence):
         prefix = measures.SOURCE_POD if side is evidence.source else measures.DESTINATION_POD
-        for name, seen in evidence.measured.items():
-            if name.startswith(prefix) and not seen.ok:
-                address = name.removeprefix(prefix)
-                text = f"the gateway's pod at {address} ends handshakes with {seen.reason}: what it gets fails"
-                weight: Weight | None = "degrades" if evidence.passed else None
-                yield Symptom(text, side.datacenter, hop, {"address": address}, weight)
+        for address, seen in places.silent_pods(evidence, prefix).items():
+            text = f"the gateway's pod at {address} ends handshakes with {seen.reason}: what it gets fails"
+            weight: Weight | None = "degrades" if evidence.passed else None
+            yield Symptom(text, side.datacenter, hop, {"address": address}, weight)
 
 
 def _degraded(evidence: Evidence) -> Iterator[Symptom]:

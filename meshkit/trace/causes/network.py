@@ -104,7 +104,8 @@ def _lossy(seen: Measured) -> bool:
 
 def _partly(seen: Measured) -> bool:
     """Some get no answer however often they are sent again, and no other needs that: chance loses packets of both."""
-    return PARTLY_AT_LEAST <= seen.failed < seen.sent and seen.resent * 8 < seen.failed and seen.reason in VANISHED
+    fewer = min(seen.failed, seen.sent - seen.failed)
+    return seen.failed >= PARTLY_AT_LEAST and seen.resent * 8 < fewer and seen.reason in VANISHED
 
 
 def _partly_reachable(evidence: Evidence) -> Iterator[Symptom]:
@@ -160,7 +161,7 @@ def _swallowed(evidence: Evidence) -> bool:
     near = evidence.measured.get(measures.AT_OWN_GATEWAY)
     if not (there and there.ok and not _lossy(there) and afar and afar.reason in ENDED and near and near.ok):
         return False
-    return "destination gateway" not in evidence.unseen and not any(places.ailing(evidence))
+    return "destination gateway" not in evidence.unseen and not places.ailing(evidence)
 
 
 def _handshake_blocked(evidence: Evidence) -> Iterator[Symptom]:

@@ -8,6 +8,7 @@ from meshkit.trace import choose, measures, passage, places
 from meshkit.trace.cause import Cause, Symptom
 from meshkit.trace.causes import gateways
 from meshkit.trace.evidence import Evidence
+from meshkit.trace.proxy import EnvoyCluster
 
 EVERYWHERE = ("0.0.0.0", "::", "0:0:0:0:0:0:0:0")  # noqa: S104 - what others listen on
 VANISHED = frozenset({"timeout_connect", "unreachable", "no_route", "prohibited"})
@@ -39,7 +40,8 @@ def _source_vanishes(evidence: Evidence) -> bool:
     """Its sidecar began a connection that its gateway never saw; one as the same service passes from elsewhere."""
     sidecar, through = evidence.source.sidecar, evidence.measured.get(measures.THROUGH)
     mine = passage.service_cluster(sidecar, evidence.route.destination)
-    if not (_by_own_gateway(evidence) and mine and mine.healthy and through and through.ok):
+    known = evidence.source.consul.lan_gateways if evidence.source.consul else ()
+    if not (_by_own_gateway(evidence) and mine and _goes_only_to(mine, known) and through and through.ok):
         return False
     gateway = evidence.source.gateway
     way = passage.datacenter_cluster(gateway, evidence.route.destination.datacenter)
@@ -55,13 +57,19 @@ def _leaving_vanishes(evidence: Evidence) -> bool:
     if not (_by_own_gateway(evidence) and all(seen is not None and seen.ok for seen in around)):
         return False
     through = evidence.measured.get(measures.THROUGH)
+    known = evidence.source.consul.gateways.get(evidence.destination.datacenter, ()) if evidence.source.consul else ()
     lost = passage.begun(gateway, way) and not passage.carried(gateway, way)
-    return bool(lost and way and way.healthy and through and not through.ok)
+    return bool(lost and way and _goes_only_to(way, known) and through and not through.ok)
+
+
+def _goes_only_to(cluster: EnvoyCluster, known: tuple[tuple[str, int], ...]) -> bool:
+    """An Envoy has the one address that the probes tried too; one of several, or an old one, may be another matter."""
+    return len(known) == 1 and cluster.healthy == known
 
 
 def _by_own_gateway(evidence: Evidence) -> bool:
     """The path goes by the source's gateway, every pod of which could be read, and none of several is known to ail."""
-    seen = "source gateway" not in evidence.unseen and not any(places.ailing(evidence))
+    seen = "source gateway" not in evidence.unseen and not places.ailing(evidence)
     return evidence.route.crosses and choose.mode(evidence) != "remote" and seen
 
 
@@ -83,7 +91,7 @@ def _sidecar_vanishes(evidence: Evidence) -> bool:
     tried = passage.service_cluster(evidence.destination.gateway, evidence.route.destination)
     begun = passage.begun(evidence.destination.gateway, tried)
     arrived = evidence.destination.sidecar is None or passage.accepted(evidence.destination.sidecar)
-    alone = "destination gateway" not in evidence.unseen and not any(places.ailing(evidence))
+    alone = "destination gateway" not in evidence.unseen and not places.ailing(evidence)
     return bool(alone and own and not own.ok and direct and direct.ok and begun and not arrived)
 
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from meshkit.trace import choose, measures, passage
-from meshkit.trace.cause import Cause, Symptom
+from meshkit.trace.cause import Cause, Symptom, Weight
 from meshkit.trace.envoy import CONTAINERS
 from meshkit.trace.evidence import ConsulView, Evidence, Instance, Side
 from meshkit.trace.hops import Hop
-from meshkit.trace.places import envoys, sides
+from meshkit.trace.places import envoys, failing, sides
 from meshkit.trace.proxy import Proxy
 
 MEMBER = "Serf Health Status"
@@ -117,18 +117,22 @@ def _wrong_port(evidence: Evidence) -> Iterator[Symptom]:
 def _overflow(evidence: Evidence) -> Iterator[Symptom]:
     for proxy, side, hop in envoys(evidence):
         grown = sorted(name for name in proxy.counters if any(over in name for over in OVERFLOWS))
-        mine = [name for name in grown if _counts_the_path(name, proxy, evidence) and not proxy.busy(name)]
-        for name in mine[:1]:
+        mine = [name for name in grown if _counts_the_path(name, proxy, evidence)]
+        for name in sorted(mine, key=proxy.busy)[:1]:
             limit = next((c.max_connections for c in proxy.clusters.values() if f".{c.name}." in name), 0)
             shown = f" of {limit} connections" if limit else ""
             text = f"{proxy.id} refused the request at its limit{shown}: {name} grew"
-            yield Symptom(text, side.datacenter, hop)
+            weight: Weight | None = "fallback" if proxy.busy(name) else None  # perhaps others' requests alone
+            yield Symptom(text, side.datacenter, hop, weight=weight)
 
 
 def _counts_the_path(name: str, proxy: Proxy, evidence: Evidence) -> bool:
     """Whether a counter is of a cluster or listener that the path goes by, and not of the proxy's other business."""
     if name.startswith("cluster."):
-        return any(f".{cluster.name}." in name for cluster in passage.on_path(proxy, evidence))
+        chain = evidence.source.consul.chain if evidence.source.consul else None
+        targets = {(target.service, target.datacenter) for target in chain.targets} if chain else set()
+        led = any(f"{service}.default.{datacenter}.internal." in name for service, datacenter in targets)
+        return led or any(f".{cluster.name}." in name for cluster in passage.on_path(proxy, evidence))
     if proxy is evidence.source.sidecar:
         return bool(evidence.request and f"_{evidence.request.port}." in name)
     return True
@@ -167,11 +171,9 @@ def _dials_gateways(evidence: Evidence, view: ConsulView) -> bool:
 
 def _instance(evidence: Evidence) -> Iterator[Symptom]:
     """The mesh spreads requests over all instances, of which the trace follows one."""
-    for name, seen in evidence.measured.items():
-        if name.startswith(measures.OTHER) and seen.failed == seen.sent:
-            address = name.removeprefix(measures.OTHER)
-            text = f"the instance at {address} ends connections with {seen.reason}: requests that it gets fail"
-            yield Symptom(text, weight="degrades" if evidence.passed else None, names={"address": address})
+    for address, seen in failing(evidence, measures.OTHER).items():
+        text = f"the instance at {address} ends connections with {seen.reason}: requests that it gets fail"
+        yield Symptom(text, weight="degrades" if evidence.passed else None, names={"address": address})
 
 
 def _ejected(evidence: Evidence) -> Iterator[Symptom]:

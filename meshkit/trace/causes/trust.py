@@ -128,7 +128,8 @@ def _gossip_keys(evidence: Evidence) -> Iterator[Symptom]:
 def _apart(evidence: Evidence) -> Iterator[Symptom]:
     """A handshake of the trace's own, with the same certificates, passes: what differs is how the two speak."""
     through = evidence.measured.get(measures.THROUGH)
-    seen = evidence.destination.sidecar is not None and passage.estranged(evidence) == {passage.SPOKEN}
+    both = evidence.source.sidecar is not None and evidence.destination.sidecar is not None
+    seen = both and evidence.destination.alone and passage.estranged(evidence) == {passage.SPOKEN}
     if seen and through and through.ok:
         text = "the two sidecars come to no handshake (ssl.connection_error grew), and neither refuses a certificate"
         yield Symptom(text)
