@@ -38,6 +38,11 @@ def for_official(federation: Federation, datacenter: Datacenter) -> Values:
     }
 
 
+def of_servers(federation: Federation, datacenter: Datacenter) -> str:
+    """Consul's image where the values name none: the official chart's own."""
+    return f"hashicorp/consul:{_version(federation, datacenter)}"
+
+
 def for_probe(federation: Federation, datacenter: Datacenter) -> Values:
     """The probe's images by its keys: beside the official chart the Consul that the datacenter has."""
     registry = federation.image_registry or DEFAULT

@@ -9,7 +9,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from meshkit.consul import images
+from meshkit.consul import images, linger
 from meshkit.consul.names import (
     CA,
     CONSUL_RELEASE,
@@ -25,6 +25,9 @@ from meshkit.platforms.catalogue import platform
 
 SCHEDULE_IMAGES = ("imagePython", "imagePullPolicy", "imagePullSecrets")
 """What the schedule's chart takes of the probe's."""
+
+SERVER_USER = 100
+"""In the images of Consul."""
 
 FIRST_UPSTREAM_PORT = 9101
 PROBE_IMAGES = {
@@ -98,6 +101,7 @@ def consul_values(
         if federation.official:
             ours["extraConfig"] = _extra_config(datacenter)
             ours["extraVolumes"] = _extra_volumes(merged["server"]["extraVolumes"])
+            ours["extraContainers"] = _extra_containers(federation, datacenter, merged)
         merged["server"] = merge(merged["server"], ours)
     return merged
 
@@ -195,6 +199,18 @@ def _extra_volumes(held: Any) -> Any:
     if not isinstance(held, list):
         return held
     return [_SETTINGS, *(volume for volume in held if volume != _SETTINGS)]
+
+
+def _extra_containers(federation: Federation, datacenter: Datacenter, merged: Values) -> Any:
+    """The user's containers beside the servers, and the one that keeps a server's network for a while."""
+    held = at(merged, "server.extraContainers") or []
+    if not isinstance(held, list):
+        return held
+    image = at(merged, "server.image") or at(merged, "global.image") or images.of_servers(federation, datacenter)
+    # As the chart has it: on OpenShift the namespace's range decides.
+    ours = linger.container(str(image), user=None if at(merged, "global.openshift.enabled") else SERVER_USER)
+    others = (one for one in held if not isinstance(one, Mapping) or one.get("name") != linger.NAME)
+    return [*others, ours]
 
 
 def _unthrottled() -> Values:
