@@ -191,7 +191,7 @@ def test_the_documented_federation_secret_is_loaded_by_the_servers() -> None:
         render("consul", with_value(values, "server.extraVolumes", [volume])), "StatefulSet", "consul-server"
     )
 
-    (container,) = servers["spec"]["template"]["spec"]["containers"]
+    container = servers["spec"]["template"]["spec"]["containers"][0]
     assert "-config-dir=/consul/userconfig/fed" in container["args"]
     mounted = {mount["name"]: mount["mountPath"] for mount in container["volumeMounts"]}
     assert mounted["userconfig-fed"] == "/consul/userconfig/fed"

@@ -292,7 +292,7 @@ time.sleep(600)
         self.context.consul(self.context.federation.primary.name).delete_config_entry(kind, name)
 
     def kill_until_pause(self, placed: Workload, container: str, words: str) -> None:
-        """Kill a workload's program again and again, until the kubelet waits before it starts the next."""
+        """Kill a workload's program until the kubelet waits before it starts the next for longer than a trace."""
         while not self.backs_off(placed, container):
             if pid := program_at(words, placed.address):
                 kill(pid, signal.SIGKILL)
@@ -302,10 +302,12 @@ time.sleep(600)
             )
 
     def backs_off(self, placed: Workload, container: str) -> bool:
-        """Whether the kubelet waits before it starts one of a workload's containers again."""
+        """Whether the kubelet waits before it starts one of a workload's containers again, and not for 10 s only."""
         states = self.lab.get(placed.datacenter, "-n", NAMESPACE, "pod", placed.name)["status"]
         found = next(state for state in states["containerStatuses"] if state["name"] == container)
-        return bool(found["state"].get("waiting", {}).get("reason") == "CrashLoopBackOff")
+        waiting = found["state"].get("waiting", {})
+        first = waiting.get("message", "").startswith("back-off 10s")
+        return waiting.get("reason") == "CrashLoopBackOff" and not first
 
     def switch(self, mode: str) -> None:
         """A fault of the destination's own program."""

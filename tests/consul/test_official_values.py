@@ -12,8 +12,8 @@ import pytest
 import yaml
 
 from meshkit.config import from_arguments
-from meshkit.consul import images, keys
-from meshkit.consul.values import consul_values, probe_values, schedule_values
+from meshkit.consul import images, keys, linger
+from meshkit.consul.values import consul_values, merge, probe_values, schedule_values
 from meshkit.model import Datacenter, Federation
 
 FEDERATION = from_arguments(["aks", "eks", "gke"], servers=3, gateways=2)
@@ -156,6 +156,34 @@ def test_settings_that_the_chart_overrides_lie_in_a_folder_that_is_read_later() 
     assert rendered(federation.primary, federation)["server"]["extraVolumes"] == [ours]
     assert rendered(with_theirs, federation)["server"]["extraVolumes"] == [ours, theirs]
     assert "extraVolumes" not in rendered(FEDERATION.primary)["server"]
+
+
+@pytest.mark.parametrize(
+    ("values", "image"),
+    [
+        ({}, "hashicorp/consul:1.22.7"),
+        ({"global": {"image": "mirror.example/consul:1.22.7"}}, "mirror.example/consul:1.22.7"),
+        ({"server": {"image": "mirror.example/server:1"}}, "mirror.example/server:1"),
+    ],
+    ids=["the chart's", "the user's", "the servers' own"],
+)
+def test_a_server_that_has_ended_leaves_its_network_for_a_while(values: dict[str, Any], image: str) -> None:
+    """By a container of the servers' image, after the user's own and never twice; OpenShift chooses its user."""
+    federation, theirs = official(), {"name": "theirs", "image": "theirs"}
+    primary = replace(federation.primary, values=values)
+    (ours,) = rendered(primary, federation)["server"]["extraContainers"]
+    assert (ours["name"], ours["image"], ours["securityContext"]["runAsUser"]) == ("linger", image, 100)
+
+    beside = replace(primary, values=merge(values, {"server": {"extraContainers": [theirs, ours]}}))
+    assert rendered(beside, federation)["server"]["extraContainers"] == [theirs, ours]
+    openshift = replace(primary, values=merge(values, {"global": {"openshift": {"enabled": True}}}))
+    assert "runAsUser" not in rendered(openshift, federation)["server"]["extraContainers"][0]["securityContext"]
+
+
+def test_both_charts_keep_a_network_in_the_same_way() -> None:
+    """The light chart has the container in its template."""
+    text = (CHARTS / "consul/templates/server-statefulset.yaml").read_text(encoding="utf-8")
+    assert f'[/bin/sh, -c, "{linger.container("", user=None)["command"][2]}"]' in text
 
 
 def test_a_consul_that_an_upgrade_has_brought() -> None:
