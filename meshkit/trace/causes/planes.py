@@ -124,7 +124,8 @@ CAUSES = (
         "gossip calls a server of another datacenter failed",
         "cross-datacenter look-ups fail; changes of the other side do not arrive",
         "members of the WAN pool",
-        "meshkit status; it heals by itself within a minute once gateways and network are well",
+        "meshkit status; it heals by itself within a minute once gateways and network are well; after a node has died "
+        "within 15",
         _wan,
         weight="degrades",
     ),
