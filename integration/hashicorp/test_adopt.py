@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 from hashicorp import byhand
-from hashicorp.pair import NAMESPACE, PRIMARY, Official
+from hashicorp.pair import NAMESPACE, PRIMARY, Official, settles
 
 from meshkit.pki.authority import CERTIFICATE_END, Authority
 
@@ -43,6 +43,7 @@ def test_a_federation_made_by_hand_is_adopted(official: Official, installed: Aut
 
     official.meshkit(*words)
     official.kubectl(official.contexts[PRIMARY], "-n", NAMESPACE, "delete", "secret", CA_KEY)
-    assert official.complaints() == []
+    # Servers installed by hand did not linger: for a while gossip calls those in their place failed, and takes it back.
+    settles(lambda: official.complaints() == [], "every check to pass")
     official.see_each_other(official.secret(official.contexts[PRIMARY], byhand.BOOTSTRAP, "token"))
     assert official.changes_again() == []
