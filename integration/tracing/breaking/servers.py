@@ -59,7 +59,7 @@ def another_ca_in_one_datacenter(world: World) -> Iterator[None]:
         yield
         world.scale_servers(dc, 0)
     world.scale_servers(dc, 1)
-    world.whole()
+    world.renew_servers()
 
 
 def _another(datacenter: str) -> tuple[bytes, dict[str, bytes]]:

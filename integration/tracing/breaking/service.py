@@ -64,6 +64,7 @@ def slower_than_the_route_allows(world: World) -> Iterator[None]:
     routes = [{"Match": {"HTTP": {"PathPrefix": "/"}}, "Destination": {"RequestTimeout": "1s"}}]
     world.config("service-router", there, Routes=routes)
     world.configured(world.source, '"timeout": "1s"')
+    world.mends()  # the destination's Envoy goes from TCP to HTTP by itself
     world.switch("slow")
     yield
     world.switch("")
