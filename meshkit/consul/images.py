@@ -30,7 +30,7 @@ def for_official(federation: Federation, datacenter: Datacenter) -> Values:
     product, version = f"{federation.image_registry}/hashicorp", federation.seen_from(datacenter).chart_version
     return {
         "global": {
-            "image": f"{product}/consul:{_version(federation, datacenter)}",
+            "image": f"{federation.image_registry}/{of_servers(federation, datacenter)}",
             "imageK8S": f"{product}/consul-k8s-control-plane:{version}",
             "imageConsulDataplane": f"{product}/consul-dataplane:{version}",
         },
@@ -46,7 +46,7 @@ def of_servers(federation: Federation, datacenter: Datacenter) -> str:
 def for_probe(federation: Federation, datacenter: Datacenter) -> Values:
     """The probe's images by its keys: beside the official chart the Consul that the datacenter has."""
     registry = federation.image_registry or DEFAULT
-    consul = f"hashicorp/consul:{_version(federation, datacenter)}" if federation.official else CONSUL
+    consul = of_servers(federation, datacenter) if federation.official else CONSUL
     own = {"image": f"{registry}/{ENVOY}", "imageConsul": f"{registry}/{consul}", "imagePython": f"{registry}/{PYTHON}"}
     return own if federation.image_registry else {"imageConsul": own["imageConsul"]} if federation.official else {}
 
